@@ -1,0 +1,1 @@
+"""rdpose: top-down human pose estimation for crowded pictures."""
