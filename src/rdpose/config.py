@@ -1,0 +1,282 @@
+"""Settings: frozen, typed, complete; the only home of defaults.
+
+    settings = config.load("experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml", ["train.epochs=20"])
+    settings.train.epochs
+
+One YAML file holds one experiment; what it leaves out has the default named here. Paths in `data` are relative to
+`data.root`; sizes are (width, height).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+class ModelSettings(Group):
+    backbone: str = "hrnet_w32"
+    """hrnet_w32, hrnet_w48, hrnet_small, or resnet18, 34, 50, 101, 152 (SimpleBaseline)."""
+    variant: str = "rdpose"
+    """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
+    image_size: tuple[Count, Count] = (192, 256)
+    """Crop given to the network, (width, height) in pixels; both divisible by 32."""
+    sigma: Positive = 2.0
+    """Standard deviation of a target's Gaussian, in heatmap cells."""
+    init: str = ""
+    """Weights to start from; what fits is taken, the rest is reported."""
+
+    @field_validator("image_size")
+    @classmethod
+    def _divisible(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if any(side % 32 for side in size):
+            raise ValueError(f"{list(size)} is not divisible by 32")
+        return size
+
+
+class SourceSettings(Group):
+    annotations: str
+    """Annotation file, relative to data.root."""
+    images: str
+    """Folder of pictures, relative to data.root."""
+    format: Literal["coco", "mpii"] = "coco"
+    boxes: str = ""
+    """Detected boxes (COCO results format) for testing with test.boxes = detected."""
+    repeat: Count = 1
+    """How often each of its people is drawn in one epoch."""
+
+
+class DataSettings(Group):
+    dataset: str = "coco"
+    """Name in the paths of results; also the default metric."""
+    skeleton: str = "coco"
+    """coco, crowdpose, mpii, a YAML file, or `file`: as the test annotations' categories say."""
+    root: str = "data/coco"
+    train: tuple[SourceSettings, ...] = ()
+    test: SourceSettings | None = None
+    metric: Literal["coco", "crowdpose", "ochuman", "mpii", "pck"] = "coco"
+    workers: Annotated[int, Field(ge=0)] = 4
+    max_neighbours: Count = 8
+    """Other people of a picture that a crop knows of, the nearest first."""
+
+
+class AugmentSettings(Group):
+    flip: Probability = 0.5
+    scale: NotNegative = 0.35
+    """The crop's size is multiplied by 1 + N(0, scale), cut to 1 +- scale."""
+    rotation: NotNegative = 45.0
+    """Degrees: N(0, rotation), cut to +-2 rotation, drawn with rotation_probability."""
+    rotation_probability: Probability = 0.6
+    half_body: Probability = 0.3
+    half_body_joints: int = 8
+    """Half-body crops are made of people with more labelled joints than this."""
+    shift: NotNegative = 0.0
+    """The crop's centre moves by N(0, shift) of the box's size in x and in y, cut to +-2 shift."""
+    color: NotNegative = 0.0
+    """Brightness, contrast and each channel's gain change by up to this share."""
+    erase: Probability = 0.0
+    """A random rectangle of the crop is painted over with this probability."""
+
+
+class NeighbourSettings(Group):
+    """How the boxes of other people are disturbed in training, so that a detector's errors do no harm."""
+
+    withhold: Probability = 0.2
+    """All neighbours are hidden from the network."""
+    miss: Probability = 0.1
+    """One neighbour is missing."""
+    double: Probability = 0.05
+    """One neighbour is there twice, each disturbed on its own."""
+    invent: Probability = 0.1
+    """A box where nobody is: a detector's false alarm."""
+    shift: NotNegative = 0.06
+    """Standard deviation of a box's shift, and of its size's change, in units of its size."""
+
+
+class PerturbationSettings(Group):
+    """PDM: where training takes the off-target anchor from; the shares of the three kinds are normalised."""
+
+    neighbour: NotNegative = 1.0
+    """The centre of another person in the crop; a random place where there is none."""
+    random: NotNegative = 0.5
+    shifted: NotNegative = 0.5
+    """The person's own centre, moved."""
+    shift: Positive = 0.25
+    """Standard deviation of that move, in units of the person's box."""
+
+
+class LossSettings(Group):
+    direct: NotNegative = 1.0
+    decoupled: NotNegative = 1.5
+    perturbed: NotNegative = 1.0
+    """Weight of the PDM term; 0 turns PDM off."""
+    reduction: Literal["mean", "map_sum"] = "mean"
+    """mean: the family's mean over the map; map_sum: the sum over it, which learns faster on small budgets."""
+    ohkm_topk: Annotated[int, Field(ge=0)] = 0
+    """Only the k hardest joints of each person count; 0 is all."""
+    joint_weights: bool = False
+    """Elbows and knees count 1.2, wrists and ankles 1.5 times."""
+
+
+class TrainSettings(Group):
+    epochs: Count = 210
+    batch_size: Count = 32
+    """Crops per process and step."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Positive = 1e-3
+    schedule: Literal["steps", "cosine"] = "steps"
+    lr_steps: tuple[Count, ...] = (170, 200)
+    """Epochs after which the learning rate is multiplied by lr_factor."""
+    lr_factor: Positive = 0.1
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    weight_decay: NotNegative = 0.0
+    momentum: Probability = 0.9
+    nesterov: bool = False
+    clip: NotNegative = 0.0
+    """Largest gradient norm; 0 is no limit."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the moving average of the weights, which is then what is tested and shipped; 0 is none."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 where the device gains from it, fp32 elsewhere."""
+    freeze_batch_norm: bool = False
+    sync_batch_norm: bool = True
+    """Statistics are shared between GPUs (a CPU cannot)."""
+    validate_every: Annotated[int, Field(ge=0)] = 1
+    """Epochs between tests; 0 tests never."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads of the process; 0 leaves torch's choice."""
+
+
+class TestSettings(Group):
+    batch_size: Count = 32
+    boxes: Literal["truth", "detected"] = "detected"
+    box_score: float = 0.0
+    """Detected boxes below this score are left out."""
+    neighbour_score: float = 0.3
+    """Detected boxes from this score on are neighbours of the others."""
+    flip: bool = True
+    """Average with the mirrored crop's heatmaps."""
+    decode: Literal["quarter", "dark", "argmax"] = "quarter"
+    shift_heatmap: bool | None = None
+    """Flipped heatmaps move one cell before averaging; by default where decode is not dark."""
+    joint_score: float = 0.2
+    """Joints above this confidence make up a pose's score."""
+    oks_nms: Annotated[float, Field(gt=0)] = 0.9
+    """Poses of one picture that are more alike than this (OKS) are one."""
+
+
+class Settings(Group):
+    name: str = ""
+    """Name of the run; by default that of the settings file."""
+    output_dir: str = "output"
+    seed: int = 0
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    neighbours: NeighbourSettings = NeighbourSettings()
+    perturbation: PerturbationSettings = PerturbationSettings()
+    loss: LossSettings = LossSettings()
+    train: TrainSettings = TrainSettings()
+    test: TestSettings = TestSettings()
+
+    @property
+    def run_dir(self) -> Path:
+        """output/<dataset>/<backbone>/<name>, as in the HRNet family."""
+        return Path(self.output_dir) / self.data.dataset / self.model.backbone / self.name
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
+    """Settings of a YAML file with `key=value` overrides (dotted keys, YAML values).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not YAML, an unknown key (the nearest known one is named), a value that does not fit.
+    """
+    tree = read_yaml(path)
+    tree.setdefault("name", Path(path).stem)
+    for item in overrides:
+        set_key(tree, item)
+    return from_tree(tree, where=str(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty file is an empty mapping."""
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no settings file {file}; the shipped ones are in experiments/")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict | None):
+        raise ValueError(f"{file} holds a {type(tree).__name__}; expected settings such as `model:` and `train:`")
+    return tree or {}
+
+
+def set_key(tree: dict[str, Any], item: str) -> None:
+    """Set one dotted key of `tree` from a "key=value" text; the value is read as YAML."""
+    key, equals, text = item.partition("=")
+    if not equals:
+        raise ValueError(f"override {item!r} is not key=value, e.g. train.lr=5e-4")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise ValueError(f"override {item!r}: {parent} has no settings below it")
+    tree[last] = yaml.safe_load(text)
+
+
+def from_tree(tree: Mapping[str, Any], *, where: str) -> Settings:
+    """Settings from nested mappings; `where` names their file in errors."""
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {'; '.join(_explain(dict(item)) for item in error.errors())}") from None
+
+
+def _explain(item: dict[str, Any]) -> str:
+    path = [str(part) for part in item["loc"]]
+    if item["type"] == "extra_forbidden":
+        near = suggest(".".join(path), known_keys())
+        return f"unknown setting {'.'.join(path)}" + (f"; did you mean {near}?" if near else "")
+    return f"{'.'.join(path)} = {item['input']!r}: {item['msg']}"
+
+
+def suggest(key: str, known: Iterable[str]) -> str | None:
+    """The known key most like `key`; its last part counts if the whole is like none."""
+    names = list(known)
+    last = {name.rsplit(".", 1)[-1].lower(): name for name in names}
+    found = difflib.get_close_matches(key, names, 1, 0.7)
+    return (
+        found[0]
+        if found
+        else next((last[m] for m in difflib.get_close_matches(key.rsplit(".", 1)[-1].lower(), last, 1, 0.6)), None)
+    )
+
+
+def known_keys(group: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Every dotted key that a settings file may set."""
+    keys: list[str] = []
+    for name, field in group.model_fields.items():
+        keys.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+            keys += known_keys(field.annotation, f"{prefix}{name}.")
+    return keys
+
+
+def to_yaml(settings: Settings) -> str:
+    """All settings as YAML; `load` reads them back."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
