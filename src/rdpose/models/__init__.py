@@ -1,0 +1,1 @@
+"""Networks: backbones, decoupling, and the whole pose network."""
