@@ -82,27 +82,32 @@ class HighResolutionModule(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(residual_layer(BasicBlock, width, width, blocks) for width in widths)
         targets = range(1 if only_finest else len(widths))
-        self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_exchange(widths, source, target) for source in range(len(widths))) for target in targets
-        )
+        self.fuse_layers = nn.ModuleList(_Fusion(widths, target) for target in targets)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         outputs = [branch(x) for branch, x in zip(self.branches, inputs, strict=True)]
-        return [self.relu(self._fuse(target, outputs)) for target in range(len(self.fuse_layers))]
+        return [self.relu(fusion(outputs)) for fusion in self.fuse_layers]
 
-    def _fuse(self, target: int, outputs: list[Tensor]) -> Tensor:
-        """The sum over all branches at the target's resolution.
 
-        Coarser branches are summed from the coarsest up, each sum doubled in size once: nearest-neighbour enlarging is
-        linear, so this equals enlarging every branch by its own factor and touches far less memory.
-        """
-        parts = [layer(x) for layer, x in zip(self.fuse_layers[target], outputs, strict=True)]
+class _Fusion(nn.ModuleList):
+    """The sum of all branches at the resolution of the branch `target`.
+
+    Coarser branches are summed from the coarsest up, each sum doubled in size once: nearest-neighbour enlarging is
+    linear, so this equals enlarging every branch by its own factor and touches far less memory.
+    """
+
+    def __init__(self, widths: list[int], target: int) -> None:
+        super().__init__(_exchange(widths, source, target) for source in range(len(widths)))
+        self.target = target
+
+    def forward(self, outputs: list[Tensor]) -> Tensor:
+        parts = [layer(x) for layer, x in zip(self, outputs, strict=True)]
         total = parts.pop()
-        for source in range(len(parts) - 1, -1, -1):
-            if source >= target:
+        for source, part in reversed(list(enumerate(parts))):
+            if source >= self.target:
                 total = interpolate(total, scale_factor=2.0, mode="nearest")
-            total = total + parts[source]
+            total = total + part
         return total
 
 
