@@ -1,0 +1,138 @@
+"""Boxes, affine crops and flips, in pure numpy: where a person's crop lies in the picture, and what lies where in it.
+
+Points are (x, y) in pixels with pixel centres at whole numbers. Transforms are (2, 3) float32, from picture to crop.
+Leading dimensions (...) broadcast, so that one call serves one person or all people of a picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def xywh_to_xyxy(box_xywh: ArrayLike) -> np.ndarray:
+    """Boxes (..., 4) as left, top, width, height -> (..., 4) float32 as left, top, right, bottom."""
+    box = np.asarray(box_xywh, dtype=np.float32)
+    return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
+
+
+def xyxy_to_xywh(box_xyxy: ArrayLike) -> np.ndarray:
+    """Boxes (..., 4) as left, top, right, bottom -> (..., 4) float32 as left, top, width, height."""
+    box = np.asarray(box_xyxy, dtype=np.float32)
+    return np.concatenate([box[..., :2], box[..., 2:] - box[..., :2]], axis=-1)
+
+
+def clip_boxes(box_xywh: ArrayLike, size_wh: ArrayLike) -> np.ndarray:
+    """The part of each box (..., 4) that lies in its picture (..., 2): (..., 4) float32, empty (zero sized) if none.
+
+    The HRNet family counts pixels: a box of width w ends at the centre of its last pixel, x + w - 1, and so does the
+    picture, so that even a box well inside comes back one pixel narrower and lower. Kept, for equal crops.
+    """
+    box = np.asarray(box_xywh, dtype=np.float64)
+    last_pixel = np.asarray(size_wh, dtype=np.float64) - 1
+    start = np.maximum(box[..., :2], 0)
+    end = np.minimum(start + np.maximum(box[..., 2:] - 1, 0), last_pixel)
+    return np.concatenate([start, np.maximum(end - start, 0)], axis=-1).astype(np.float32)
+
+
+def valid_boxes(box_xywh: ArrayLike) -> np.ndarray:
+    """(...,) bool: which boxes (..., 4) have a finite place and a positive width and height."""
+    box = np.asarray(box_xywh)
+    return np.isfinite(box).all(axis=-1) & (box[..., 2] > 0) & (box[..., 3] > 0)
+
+
+def iou(boxes_xyxy: ArrayLike, others_xyxy: ArrayLike) -> np.ndarray:
+    """Intersection over union of every box (..., n, 4) with every other (..., m, 4): (..., n, m); 0 for empty boxes."""
+    a = np.asarray(boxes_xyxy, dtype=np.float64)[..., :, None, :]
+    b = np.asarray(others_xyxy, dtype=np.float64)[..., None, :, :]
+    overlap = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    intersection = np.maximum(overlap, 0).prod(axis=-1)
+    union = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1) - intersection
+    return np.where(intersection > 0, intersection / np.where(union > 0, union, 1), 0).astype(np.float32)
+
+
+def crop_region(box_xywh: ArrayLike, aspect_w_over_h: float, padding: float = 1.25) -> tuple[np.ndarray, np.ndarray]:
+    """The region to show a network: a box, widened or heightened to the input's shape, with a margin.
+
+    Args:
+        box_xywh: (..., 4) pixels.
+        aspect_w_over_h: width / height of the network's input.
+        padding: factor on both sides (1.25 in the HRNet family).
+
+    Returns:
+        Center (..., 2) and size (..., 2) as width, height; float32 pixels. The family's `scale` is size / 200.
+    """
+    box = np.asarray(box_xywh, dtype=np.float64)
+    width = np.maximum(box[..., 2], box[..., 3] * aspect_w_over_h)
+    size = np.stack([width, width / aspect_w_over_h], axis=-1) * padding
+    center = box[..., :2] + box[..., 2:] / 2
+    return center.astype(np.float32), size.astype(np.float32)
+
+
+def crop_transform(
+    center: ArrayLike,
+    size: ArrayLike,
+    output_size_wh: tuple[int, int],
+    rotation_deg: ArrayLike = 0.0,
+    flip: ArrayLike = False,
+) -> np.ndarray:
+    """The similarity from picture to crop pixels, as the HRNet family's `get_affine_transform`; then the mirror.
+
+    The center lands in the output's middle (w / 2, h / 2), the region's width becomes the output's; its height plays
+    no part. A positive rotation turns the picture's content counter-clockwise as seen on a screen. A flip is applied
+    last and takes x to w - 1 - x, which maps pixel centres onto pixel centres.
+
+    Args:
+        center: (..., 2) pixels in the picture.
+        size: (..., 2) width and height in picture pixels.
+        output_size_wh: width and height of the crop.
+        rotation_deg, flip: scalars or (...,).
+
+    Returns:
+        (..., 2, 3) float32.
+
+    Raises:
+        ValueError: a region's width is not a positive number.
+    """
+    center, size = np.asarray(center, dtype=np.float64), np.asarray(size, dtype=np.float64)
+    if not np.all((size[..., 0] > 0) & np.isfinite(size[..., 0])):
+        raise ValueError(f"a crop needs a positive, finite width, got size {size.tolist()}; drop boxes without area")
+    width, height = output_size_wh
+    angle, scale = np.deg2rad(rotation_deg), width / size[..., 0]
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    x, y = center[..., 0], center[..., 1]
+    along_x = np.stack([cos, sin, width / 2 - cos * x - sin * y], axis=-1)
+    along_y = np.stack([-sin, cos, height / 2 + sin * x - cos * y], axis=-1)
+    mirrored = np.array([0, 0, width - 1]) - along_x
+    along_x = np.where(np.asarray(flip, dtype=bool)[..., None], mirrored, along_x)
+    return np.stack(np.broadcast_arrays(along_x, along_y), axis=-2).astype(np.float32)
+
+
+def invert(transform: ArrayLike) -> np.ndarray:
+    """The way back, (..., 2, 3) float32, of transforms (..., 2, 3): from crop to picture pixels."""
+    matrix = np.asarray(transform, dtype=np.float64)
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1).astype(np.float32)
+
+
+def apply(transform: ArrayLike, points: ArrayLike) -> np.ndarray:
+    """Points (..., n, 2) through transforms (..., 2, 3): (..., n, 2), float32 unless the points are float64."""
+    matrix, points = np.asarray(transform, dtype=np.float64), np.asarray(points)
+    moved = points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
+    return moved.astype(np.float64 if points.dtype == np.float64 else np.float32)
+
+
+def transform_boxes(transform: ArrayLike, box_xyxy: ArrayLike) -> np.ndarray:
+    """Boxes (..., n, 4) through transforms (..., 2, 3): the hulls, (..., n, 4) float32, of their inscribed ellipses.
+
+    The hull of the four corners would grow by up to 41 % in a rotation; a body fills its ellipse rather than its
+    corners. An ellipse with half-axes (p, q) under the linear map [[a, b], [c, d]] reaches sqrt((a p)^2 + (b q)^2) in
+    x, and likewise in y. Empty boxes come back as zeros, which is what padding rows are.
+    """
+    box = np.asarray(box_xyxy, dtype=np.float64)
+    center = apply(transform, (box[..., :2] + box[..., 2:]) / 2)
+    half = (box[..., 2:] - box[..., :2]) / 2
+    squares = np.asarray(transform, dtype=np.float64)[..., :2] ** 2
+    reach = np.sqrt(half**2 @ squares.swapaxes(-1, -2))
+    hull = np.concatenate([center - reach, center + reach], axis=-1)
+    return np.where((half > 0).all(axis=-1, keepdims=True), hull, 0).astype(np.float32)
