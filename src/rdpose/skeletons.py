@@ -100,8 +100,25 @@ def get(name: str) -> Skeleton:
 
 # Sigmas of COCO: cocodataset.org/#keypoints-eval (object keypoint similarity).
 COCO_17 = from_names(
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
-    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle".split(),
+    [
+        "nose",
+        "left_eye",
+        "right_eye",
+        "left_ear",
+        "right_ear",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+    ],
     name="coco",
     limbs=(
         *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8)),
@@ -114,8 +131,22 @@ COCO_17 = from_names(
 
 # The limbs of the official CrowdPose file name joints that do not exist; these are the body's own.
 CROWDPOSE_14 = from_names(
-    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee "
-    "right_knee left_ankle right_ankle head neck".split(),
+    [
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "head",
+        "neck",
+    ],
     name="crowdpose",
     limbs=(
         *((12, 13), (13, 0), (13, 1), (0, 2), (2, 4), (1, 3), (3, 5), (0, 6), (1, 7), (6, 7)),
@@ -127,8 +158,24 @@ CROWDPOSE_14 = from_names(
 
 # MPII publishes no sigmas; the body's are COCO's, trunk and head take the shoulder's.
 MPII_16 = from_names(
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top right_wrist "
-    "right_elbow right_shoulder left_shoulder left_elbow left_wrist".split(),
+    [
+        "right_ankle",
+        "right_knee",
+        "right_hip",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "pelvis",
+        "thorax",
+        "upper_neck",
+        "head_top",
+        "right_wrist",
+        "right_elbow",
+        "right_shoulder",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+    ],
     name="mpii",
     limbs=(
         *((0, 1), (1, 2), (2, 6), (6, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9)),

@@ -1,0 +1,1 @@
+"""Pictures and people: annotation files, reading, augmentation, loading, and a renderer of crowds."""

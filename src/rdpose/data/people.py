@@ -1,0 +1,196 @@
+"""People as columns: one numpy array for each thing known of them, sorted by picture, cheap to share with workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from rdpose.skeletons import Skeleton
+
+PERSON_COLUMNS = (
+    *("image_index", "box_xywh", "joints", "visible", "area"),
+    *("score", "person_id", "crowd", "head_size"),
+)
+IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source")
+
+AREA_OF_BOX = 0.53
+"""A person's area as a share of the box where no file says it (CrowdPose's convention)."""
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """N people with K joints in M pictures; pictures without people are listed too. Pixels, x before y."""
+
+    image_index: np.ndarray
+    """(N,) int32, ascending: each person's row in the columns of pictures."""
+    box_xywh: np.ndarray
+    """(N, 4) float32: left, top, width, height; positive width and height."""
+    joints: np.ndarray
+    """(N, K, 2) float32; (0, 0) where unlabelled."""
+    visible: np.ndarray
+    """(N, K) uint8: 0 unlabelled, 1 occluded, 2 visible."""
+    area: np.ndarray
+    """(N,) float32 square pixels."""
+    score: np.ndarray
+    """(N,) float32: the detector's, 1 for annotated people."""
+    person_id: np.ndarray
+    """(N,) int64: annotation id; the row in the file where it has none (MPII, detections)."""
+    crowd: np.ndarray
+    """(N,) bool: a group marked as one (iscrowd) or a person to be ignored."""
+    head_size: np.ndarray
+    """(N,) float32: 0.6 x diagonal of the head box, the unit of PCKh; 0 unknown."""
+
+    image_id: np.ndarray
+    """(M,) int64; unique within one source."""
+    image_name: np.ndarray
+    """(M,) str: path below the source's folder."""
+    image_size: np.ndarray
+    """(M, 2) int32: width, height; 0 unknown."""
+    image_source: np.ndarray
+    """(M,) int32: row in `image_roots`."""
+
+    image_roots: tuple[str, ...]
+    """Folder or zip of each source."""
+    skeleton: Skeleton
+    category_id: int = 1
+    """The files' number for a person."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Rows of the files that are not here: reason -> number."""
+
+    def __post_init__(self) -> None:
+        people, pictures = len(self.image_index), len(self.image_id)
+        for name in (*PERSON_COLUMNS, *IMAGE_COLUMNS):
+            expected = people if name in PERSON_COLUMNS else pictures
+            assert len(getattr(self, name)) == expected, f"{name} has {len(getattr(self, name))} rows, not {expected}"
+        assert self.joints.shape == (people, self.skeleton.num_joints, 2), self.joints.shape
+        assert np.all(np.diff(self.image_index) >= 0), "people are not sorted by picture"
+
+    def __len__(self) -> int:
+        return len(self.image_index)
+
+    @property
+    def num_images(self) -> int:
+        return len(self.image_id)
+
+    def image_path(self, image: int) -> str:
+        """Where the picture in row `image` lies, as `pictures.read` takes it."""
+        return os.path.join(self.image_roots[self.image_source[image]], self.image_name[image])
+
+    def people_of(self, image: int) -> slice:
+        """The rows of the people in picture `image`."""
+        return slice(int(self._starts[image]), int(self._starts[image + 1]))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.searchsorted(self.image_index, np.arange(self.num_images + 1))
+
+    def others_in_picture(self, person: int) -> np.ndarray:
+        """(n,) int64: rows of the other people in this one's picture, groups left out."""
+        people = self.people_of(int(self.image_index[person]))
+        rows = np.arange(people.start, people.stop)
+        return rows[(rows != person) & ~self.crowd[people]]
+
+    def trainable(self) -> np.ndarray:
+        """(n,) int64: rows of the people who have a labelled joint and a box, groups left out."""
+        return np.flatnonzero(self.visible.any(axis=1) & (self.box_xywh[:, 2:] > 0).all(axis=1) & ~self.crowd)
+
+    def select(self, rows: np.ndarray) -> People:
+        """The people in `rows` ((N,) bool, or ascending indices), with all pictures."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in PERSON_COLUMNS})
+
+    def to(self, skeleton: Skeleton) -> People:
+        """The same people with the joints of another skeleton, matched by name; what they lack is unlabelled."""
+        joints, visible = reorder(self.joints, self.visible, skeleton.columns_in(self.skeleton))
+        return replace(self, joints=joints, visible=visible, skeleton=skeleton)
+
+
+def assemble(
+    *,
+    image_index: np.ndarray,
+    box_xywh: np.ndarray,
+    image_id: np.ndarray,
+    image_name: np.ndarray,
+    image_root: str | os.PathLike[str],
+    skeleton: Skeleton,
+    image_size: np.ndarray | None = None,
+    category_id: int = 1,
+    skipped: dict[str, int] | None = None,
+    **known: np.ndarray,
+) -> People:
+    """People of one source from columns in any order: sorts them by picture, and completes what is not known.
+
+    Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
+    `crowd` False, `head_size` 0, `image_size` 0.
+    """
+    people, images, joints = len(image_index), len(image_id), skeleton.num_joints
+    box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
+    defaults: dict[str, tuple[DTypeLike, ArrayLike]] = {
+        "joints": (np.float32, np.zeros((people, joints, 2))),
+        "visible": (np.uint8, np.zeros((people, joints))),
+        "area": (np.float32, AREA_OF_BOX * box[:, 2] * box[:, 3]),
+        "score": (np.float32, np.ones(people)),
+        "person_id": (np.int64, np.arange(people)),
+        "crowd": (np.bool_, np.zeros(people)),
+        "head_size": (np.float32, np.zeros(people)),
+    }
+    order = np.argsort(image_index, kind="stable")
+    columns = {name: np.asarray(known.pop(name, value), dtype)[order] for name, (dtype, value) in defaults.items()}
+    assert not known, f"unknown columns: {', '.join(known)}"
+    return People(
+        image_index=np.asarray(image_index, np.int32)[order],
+        box_xywh=box[order],
+        **columns,
+        image_id=np.asarray(image_id, np.int64),
+        image_name=np.asarray(image_name, np.str_),
+        image_size=np.zeros((images, 2), np.int32) if image_size is None else np.asarray(image_size, np.int32),
+        image_source=np.zeros(images, np.int32),
+        image_roots=(os.fspath(image_root),),
+        skeleton=skeleton,
+        category_id=category_id,
+        skipped=dict(skipped or {}),
+    )
+
+
+def reorder(joints: np.ndarray, visible: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, J, 2) and visible (N, J) with the given columns (K,), -1 for one that is not there: K in place of J."""
+    known = columns >= 0
+    joints = np.where(known[:, None], joints[:, columns], 0).astype(np.float32)
+    return joints, np.where(known, visible[:, columns], 0).astype(np.uint8)
+
+
+def concatenate(sources: Sequence[People]) -> People:
+    """The people of several sources, one after the other; ids stay as they are in each source's file.
+
+    Raises:
+        ValueError: no sources, or they differ in their joints.
+    """
+    if not sources:
+        raise ValueError("there are no people to put together; name at least one annotation file")
+    first = sources[0]
+    for other in sources[1:]:
+        if other.skeleton.joints != first.skeleton.joints:
+            raise ValueError(
+                f"sources have different joints ({first.skeleton.name} from {first.image_roots[0]} and "
+                f"{other.skeleton.name} from {other.image_roots[0]}); read them with one skeleton"
+            )
+    columns = {n: np.concatenate([getattr(s, n) for s in sources]) for n in (*PERSON_COLUMNS, *IMAGE_COLUMNS)}
+    columns["image_index"] += np.repeat(_offsets([s.num_images for s in sources]), [len(s) for s in sources])
+    columns["image_source"] += np.repeat(
+        _offsets([len(s.image_roots) for s in sources]), [s.num_images for s in sources]
+    )
+    reasons = {reason for source in sources for reason in source.skipped}
+    return replace(
+        first,
+        **columns,
+        image_roots=tuple(root for source in sources for root in source.image_roots),
+        skipped={reason: sum(source.skipped.get(reason, 0) for source in sources) for reason in sorted(reasons)},
+    )
+
+
+def _offsets(counts: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
