@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -157,7 +158,7 @@ def assemble(
 
 
 def reorder(joints: np.ndarray, visible: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (N, J, 2) and visible (N, J) with the given columns (K,), -1 for one that is not there: K in place of J."""
+    """Joints (N, J, 2) and visible (N, J) -> (N, K, 2) and (N, K), from columns (K,); -1 stands for unlabelled."""
     known = columns >= 0
     joints = np.where(known[:, None], joints[:, columns], 0).astype(np.float32)
     return joints, np.where(known, visible[:, columns], 0).astype(np.uint8)
@@ -178,7 +179,9 @@ def concatenate(sources: Sequence[People]) -> People:
                 f"sources have different joints ({first.skeleton.name} from {first.image_roots[0]} and "
                 f"{other.skeleton.name} from {other.image_roots[0]}); read them with one skeleton"
             )
-    columns = {n: np.concatenate([getattr(s, n) for s in sources]) for n in (*PERSON_COLUMNS, *IMAGE_COLUMNS)}
+    columns: dict[str, Any] = {
+        n: np.concatenate([getattr(s, n) for s in sources]) for n in (*PERSON_COLUMNS, *IMAGE_COLUMNS)
+    }
     columns["image_index"] += np.repeat(_offsets([s.num_images for s in sources]), [len(s) for s in sources])
     columns["image_source"] += np.repeat(
         _offsets([len(s.image_roots) for s in sources]), [s.num_images for s in sources]

@@ -1,4 +1,4 @@
-"""Pictures from disk: any common file, in a folder or in a zip, as (height, width, 3) RGB uint8, or an error that says why.
+"""Pictures from disk, in a folder or in a zip: (height, width, 3) RGB uint8, or an error that says why.
 
 picture = pictures.read("images/val2017/000000000785.jpg")
 picture = pictures.read("images/val2017.zip@/000000000785.jpg")     # DATA_FORMAT: zip of the HRNet family
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from cv2.utils import logging
 
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", 0xDA
@@ -84,7 +85,8 @@ def _open_zip(archive: str, process: int) -> zipfile.ZipFile:
 
 def _decode(data: bytes, upright: bool) -> np.ndarray | None:
     buffer = np.frombuffer(data, np.uint8)
-    level = cv2.setLogLevel(0)  # what OpenCV would print is said in our error
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what OpenCV would print is said in our error
     try:
         if _has_alpha(data):
             return _over_white(cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
@@ -92,7 +94,7 @@ def _decode(data: bytes, upright: bool) -> np.ndarray | None:
     except cv2.error:
         return None
     finally:
-        cv2.setLogLevel(level)
+        logging.setLogLevel(level)
 
 
 def _over_white(picture: np.ndarray | None) -> np.ndarray | None:
