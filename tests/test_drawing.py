@@ -32,7 +32,7 @@ def test_draws_a_copy_between_the_joints():
 
 
 def test_left_and_right_differ_in_shade_and_people_in_colour():
-    two = np.concatenate([LINE - (0, 60), LINE + (0, 60)])
+    two = LINE + np.array([[[0, -60]], [[0, 60]]])
     drawn = drawing.draw_poses(GREY, two, None, PAIR).astype(int)
     left, right, other = drawn[60, 60], drawn[60, 260], drawn[180, 60]
     assert left.sum() > right.sum() + 60

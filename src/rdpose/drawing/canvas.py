@@ -45,8 +45,9 @@ class Canvas:
         """The width of limbs of a person `extent` pixels long: a share of it, within what the picture bears."""
         return float(np.clip(0.022 * extent, 1.3 * self.unit, 6 * self.unit))
 
-    def capsule(self, start: np.ndarray, end: np.ndarray, radius: float, color: ArrayLike) -> None:
-        """A line with round ends from start to end (x, y), `radius` to either side."""
+    def capsule(self, ends: np.ndarray, radius: float, color: ArrayLike) -> None:
+        """A line with round ends between two points (2, 2), `radius` to either side."""
+        start, end = ends
         angle = np.arctan2(*(end - start)[::-1])
         arcs = [(end, _ARC + angle), (start, _ARC + angle + np.pi)]
         outline = [point + radius * np.stack([np.cos(turn), np.sin(turn)], axis=-1) for point, turn in arcs]
@@ -61,11 +62,11 @@ class Canvas:
         cv2.circle(self.picture, (int(x), int(y)), int(r), rgb(color), max(round(width), 1), cv2.LINE_AA, _SHIFT)
 
     def frame(self, box_xyxy: np.ndarray, color: ArrayLike, width: float) -> None:
-        """A box's edges, `width` pixels wide."""
+        """A box's edges, `width` pixels to either side."""
         left, top, right, bottom = np.asarray(box_xyxy, float)
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            self.capsule(start, end, width, color)
+        for ends in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            self.capsule(np.array(ends), width, color)
 
     def _fill(self, outline: np.ndarray, color: ArrayLike) -> None:
         cv2.fillConvexPoly(self.picture, _fixed(outline), rgb(color), cv2.LINE_AA, _SHIFT)

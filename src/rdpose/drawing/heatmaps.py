@@ -54,7 +54,8 @@ def draw_anchor(
     for mark, width in (((15, 15, 20), canvas.unit * 1.1), (color, canvas.unit * 0.5)):
         canvas.ring(point, radius, 2 * width, mark)
         for arm in arms:
-            canvas.capsule(point + 0.6 * radius * arm, point + 1.5 * radius * arm, width, mark)
+            canvas.capsule(point + radius * np.outer((0.6, 1.5), arm), width, mark)
     if label:
-        write_label(canvas.picture, label, point + (1.6 * radius, -0.5 * radius), color, text_height(canvas.picture))
+        beside = point + radius * np.array((1.6, -0.5))
+        write_label(canvas.picture, label, beside, color, text_height(canvas.picture))
     return canvas.picture

@@ -98,14 +98,22 @@ def _joint_states(
         points = points.reshape(0, skeleton.num_joints, 2)
     if points.ndim != 3 or points.shape[1:] != (skeleton.num_joints, 2):
         raise ValueError(f"joints have shape {points.shape}: expected (people, {skeleton.num_joints}, 2)")
-    sure = (
-        np.ones(points.shape[:2]) if confidence is None else np.asarray(confidence, float).reshape(-1, points.shape[1])
-    )
-    hollow = np.zeros(points.shape[:2], bool) if occluded is None else np.asarray(occluded, bool)
-    if sure.shape != points.shape[:2] or hollow.shape != points.shape[:2]:
-        raise ValueError(f"confidence {sure.shape} or occluded {hollow.shape} does not fit joints {points.shape}")
+    sure = _fitting("confidence", confidence, points, 1.0)
+    hollow = _fitting("occluded", occluded, points, 0.0) > 0
     shown = np.isfinite(points).all(axis=-1) & (sure > 0) & (sure >= threshold / 3)
     return points, shown & (sure >= threshold) & ~hollow, shown
+
+
+def _fitting(name: str, values: ArrayLike | None, points: np.ndarray, default: float) -> np.ndarray:
+    """One number for each joint, (n, k) float; `default` where none are given."""
+    given = np.full(points.shape[:2], default) if values is None else np.asarray(values, float)
+    if given.size == points.size == 0:
+        return given.reshape(points.shape[:2])
+    if given.shape != points.shape[:2]:
+        raise ValueError(
+            f"{name} has shape {given.shape}, which does not fit joints {points.shape}: give one per joint"
+        )
+    return given
 
 
 def _draw_person(
@@ -123,9 +131,9 @@ def _draw_person(
     fine = np.where(head[limbs].any(axis=1), 0.5, 1.0) * np.where(solid[limbs].all(axis=1), 1.0, 0.45) * radius
     drawn = np.flatnonzero(shown[limbs].all(axis=1))
     for i in drawn:
-        canvas.capsule(*points[limbs[i]], fine[i] + canvas.unit * 0.45, OUTLINE)
+        canvas.capsule(points[limbs[i]], fine[i] + canvas.unit * 0.45, OUTLINE)
     for i in drawn:
-        canvas.capsule(*points[limbs[i]], fine[i], colors[0][i])
+        canvas.capsule(points[limbs[i]], fine[i], colors[0][i])
     dots = np.where(head, 0.85, 1.3) * radius
     for k in np.flatnonzero(shown):
         rim, core = (RIM, colors[1][k]) if solid[k] else (colors[1][k], OUTLINE)
