@@ -111,7 +111,7 @@ def _fitting(name: str, values: ArrayLike | None, points: np.ndarray, default: f
         return given.reshape(points.shape[:2])
     if given.shape != points.shape[:2]:
         raise ValueError(
-            f"{name} has shape {given.shape}, which does not fit joints {points.shape}: give one per joint"
+            f"{name} has shape {given.shape}, which does not fit joints {points.shape}"
         )
     return given
 
