@@ -1,10 +1,23 @@
-"""Joint sets as data: names, limbs, flip pairs and OKS sigmas of COCO-17, CrowdPose-14, MPII-16 and one's own."""
+"""Joint sets as data: names, limbs, flip pairs and OKS sigmas of COCO-17, CrowdPose-14, MPII-16 and one's own.
+
+skeletons.get("coco")
+skeletons.get("hand.yaml")      # one's own: only `joints` must be there
+
+joints: [wrist, left_thumb, right_thumb]
+limbs: [[wrist, left_thumb], [wrist, right_thumb]]      # names, or indices from 0
+flip_pairs: [[left_thumb, right_thumb]]                 # left out: names that differ by left and right
+sigmas: {wrist: 0.05}                                   # or a list; left out: DEFAULT_SIGMA
+upper_body: [wrist]                                     # for half-body crops; left out: all but hips, legs and feet
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,66 +71,152 @@ def from_names(
     flip_pairs: Sequence[Sequence[int]] | None = None,
     upper_body: Sequence[int] | None = None,
 ) -> Skeleton:
-    """A skeleton from joint names: flip pairs from left_/right_ names, `DEFAULT_SIGMA`, the first half as upper body.
+    """A skeleton from joint names, which are written in one way: "Left Hip" is left_hip.
+
+    Left out, flip pairs come from names that differ by left and right, sigmas are `DEFAULT_SIGMA`, and the upper body
+    is what is neither hip, leg nor foot, or the first half where that is everything or nothing.
 
     Raises:
         ValueError: names repeat, or an index or a number of sigmas does not fit them.
     """
-    names = tuple(joints)
+    names = tuple(normal_name(joint) for joint in joints)
     return Skeleton(
         name=name,
         joints=names,
         limbs=tuple((int(a), int(b)) for a, b in limbs),
-        sigmas=tuple(sigmas) if sigmas is not None else (DEFAULT_SIGMA,) * len(names),
+        sigmas=tuple(float(s) for s in sigmas) if sigmas is not None else (DEFAULT_SIGMA,) * len(names),
         flip_pairs=tuple((int(a), int(b)) for a, b in (find_flip_pairs(names) if flip_pairs is None else flip_pairs)),
-        upper_body=tuple(upper_body) if upper_body is not None else tuple(range((len(names) + 1) // 2)),
+        upper_body=tuple(upper_body) if upper_body is not None else _upper_half(names),
     )
 
 
+def normal_name(joint: str) -> str:
+    """A joint's name in lower case with underscores."""
+    return re.sub(r"[\s\-_]+", "_", str(joint).strip()).lower()
+
+
 def find_flip_pairs(joints: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of joints whose names differ by left and right alone (left_knee and right_knee, Left Hip and Right Hip)."""
-    mirrored = [_mirror_name(name) for name in joints]
-    index = {name.lower(): i for i, name in enumerate(joints)}
-    pairs = [(i, index[name]) for i, name in enumerate(mirrored) if name is not None and name in index]
-    return [(left, right) for left, right in pairs if left < right]
+    """Pairs of joints whose names differ by left and right, or l and r, alone: left_knee, right_knee; l_hip, r_hip."""
+    index = {normal_name(name): i for i, name in enumerate(joints)}
+    mirrored = [index.get(_mirror_name(name), -1) for name in index]
+    return [(i, mirror) for i, mirror in enumerate(mirrored) if i < mirror]
 
 
-def _mirror_name(name: str) -> str | None:
-    lower = name.lower()
-    if "left" in lower:
-        return lower.replace("left", "right")
-    if "right" in lower:
-        return lower.replace("right", "left")
-    return None
+def _mirror_name(name: str) -> str:
+    sides = {"left": "right", "right": "left", "l": "r", "r": "l"}
+    return re.sub(r"left|right|(?<![^_])[lr](?![^_])", lambda side: sides[side[0]], name)
+
+
+def _upper_half(joints: Sequence[str]) -> tuple[int, ...]:
+    lower = re.compile(r"hip|pelvis|leg|knee|ankle|foot|feet|heel|toe")
+    upper = tuple(i for i, name in enumerate(joints) if not lower.search(name))
+    return upper if 0 < len(upper) < len(joints) else tuple(range((len(joints) + 1) // 2))
+
+
+def from_category(category: Mapping[str, Any], name: str = "own") -> Skeleton:
+    """The skeleton of a COCO category (`keypoints`: names, `skeleton`: limbs from 1); a built-in one of equal joints.
+
+    Limbs that name joints which do not exist (CrowdPose) are dropped.
+    """
+    own = from_names(category["keypoints"], name=name)
+    built_in = [skeleton for skeleton in SKELETONS.values() if skeleton.joints == own.joints]
+    limbs = [(a - 1, b - 1) for a, b in category.get("skeleton") or ()]
+    possible = [limb for limb in limbs if all(0 <= end < own.num_joints for end in limb)]
+    return built_in[0] if built_in else from_names(own.joints, name=name, limbs=possible)
+
+
+def to_dict(skeleton: Skeleton) -> dict[str, Any]:
+    """A skeleton as JSON or YAML holds it, joints by their names; `from_dict` reads it."""
+    name_of = skeleton.joints.__getitem__
+    return {
+        "name": skeleton.name,
+        "joints": list(skeleton.joints),
+        "limbs": [[name_of(a), name_of(b)] for a, b in skeleton.limbs],
+        "sigmas": list(skeleton.sigmas),
+        "flip_pairs": [[name_of(a), name_of(b)] for a, b in skeleton.flip_pairs],
+        "upper_body": [name_of(joint) for joint in skeleton.upper_body],
+    }
+
+
+def from_dict(content: Mapping[str, Any], *, source: str = "skeleton") -> Skeleton:
+    """A skeleton from a mapping as in this file's first lines.
+
+    Args:
+        content: must hold `joints`.
+        source: the file's name, for errors, and the skeleton's where it has none.
+
+    Raises:
+        ValueError: a key is unknown, `joints` is missing, or a joint is not among them.
+    """
+    keys = [field.name for field in fields(Skeleton)]
+    try:
+        if unknown := set(content) - set(keys):
+            raise ValueError(f"unknown key {min(unknown)}; there are {', '.join(keys)}")
+        return _from_known_keys(content, Path(source).stem)
+    except KeyError:
+        raise ValueError(f"{source} is not a skeleton: it has no list `joints`") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{source} is not a skeleton: {error}") from None
+
+
+def _from_known_keys(content: Mapping[str, Any], default_name: str) -> Skeleton:
+    names = [normal_name(joint) for joint in content["joints"]]
+
+    def index(joint: str | int) -> int:
+        if not isinstance(joint, int) and normal_name(joint) not in names:
+            raise ValueError(f"{joint} is not one of its joints, {', '.join(names)}")
+        return joint if isinstance(joint, int) else names.index(normal_name(joint))
+
+    def indices(key: str) -> list[list[int]] | None:
+        return [[index(end) for end in pair] for pair in content[key]] if key in content else None
+
+    sigmas = content.get("sigmas")
+    if isinstance(sigmas, Mapping):
+        given = {index(joint): sigma for joint, sigma in sigmas.items()}
+        sigmas = [given.get(joint, DEFAULT_SIGMA) for joint in range(len(names))]
+    return from_names(
+        names,
+        name=content.get("name", default_name),
+        limbs=indices("limbs") or (),
+        sigmas=sigmas,
+        flip_pairs=indices("flip_pairs"),
+        upper_body=[index(joint) for joint in content["upper_body"]] if "upper_body" in content else None,
+    )
+
+
+def from_file(path: Path | str) -> Skeleton:
+    """A skeleton from a YAML file (see this file's first lines).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not YAML, or not a skeleton.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"skeleton file {path} does not exist; check its path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {error}") from None
+    return from_dict(content, source=str(path))
 
 
 def get(name: str) -> Skeleton:
-    """The built-in skeleton called `name`: coco, crowdpose or mpii."""
+    """The built-in skeleton called `name` (coco, crowdpose or mpii), or that of a YAML file."""
+    if name.lower().endswith((".yaml", ".yml")):
+        return from_file(name)
     if name not in SKELETONS:
-        raise ValueError(f"unknown skeleton {name!r}; built in are {', '.join(SKELETONS)}")
+        raise ValueError(f"unknown skeleton {name!r}; there are {', '.join(SKELETONS)}, or name a .yaml file")
     return SKELETONS[name]
 
 
 # Sigmas of COCO: cocodataset.org/#keypoints-eval (object keypoint similarity).
 COCO_17 = from_names(
     [
-        "nose",
-        "left_eye",
-        "right_eye",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
+        *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"),
+        *("left_knee", "right_knee", "left_ankle", "right_ankle"),
     ],
     name="coco",
     limbs=(
@@ -129,26 +228,13 @@ COCO_17 = from_names(
         *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
         *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
     ),
-    upper_body=range(11),
 )
 
 # The limbs of the official CrowdPose file name joints that do not exist; these are the body's own.
 CROWDPOSE_14 = from_names(
     [
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-        "head",
-        "neck",
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+        *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck"),
     ],
     name="crowdpose",
     limbs=(
@@ -156,28 +242,14 @@ CROWDPOSE_14 = from_names(
         *((6, 8), (8, 10), (7, 9), (9, 11)),
     ),
     sigmas=(*(0.079,) * 2, *(0.072,) * 2, *(0.062,) * 2, *(0.107,) * 2, *(0.087,) * 2, *(0.089,) * 2, *(0.079,) * 2),
-    upper_body=(0, 1, 2, 3, 4, 5, 12, 13),
 )
 
 # MPII publishes no sigmas; the body's are COCO's, trunk and head take the shoulder's.
 MPII_16 = from_names(
     [
-        "right_ankle",
-        "right_knee",
-        "right_hip",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "pelvis",
-        "thorax",
-        "upper_neck",
-        "head_top",
-        "right_wrist",
-        "right_elbow",
-        "right_shoulder",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis"),
+        *("thorax", "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder"),
+        *("left_shoulder", "left_elbow", "left_wrist"),
     ],
     name="mpii",
     limbs=(
@@ -185,7 +257,6 @@ MPII_16 = from_names(
         *((10, 11), (11, 12), (12, 7), (7, 13), (13, 14), (14, 15)),
     ),
     sigmas=(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, *(0.079,) * 4, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062),
-    upper_body=(7, 8, 9, 10, 11, 12, 13, 14, 15),
 )
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, CROWDPOSE_14, MPII_16)}

@@ -1,0 +1,143 @@
+"""COCO-format annotation files -> People: COCO, CrowdPose, OCHuman, PoseTrack18, AIC and people's own.
+
+What files leave out or get wrong has one meaning each: no `area` (CrowdPose) is 0.53 x the box's; no `keypoints` is
+a person without labels; `num_keypoints` is not read, the flags of the joints are; no `annotations` (COCO test-dev)
+is pictures without people; a picture without `width` and `height` does not clip its boxes.
+
+Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
+without a box, or with one that is empty or outside its picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rdpose import geometry, skeletons
+from rdpose.data.files import Rows, boxes, clip_to_pictures, column, find_rows, read_json
+from rdpose.data.people import AREA_OF_BOX, People, assemble, reorder
+from rdpose.skeletons import Skeleton
+
+HEAD_SIZE_OF_DIAGONAL = 0.6
+"""PCKh's unit as a share of the head box's diagonal (MPII)."""
+
+
+def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
+    """Reads a COCO-format file; `data.annotations.read` says what comes back and what is raised."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(content.get(k, []), list) for k in _LISTS):
+        raise ValueError(f"{path} is not in COCO format, an object with the lists {', '.join(_LISTS)}")
+    images = _images(content.get("images", []), path)
+    category, category_ids = _person_category(content.get("categories", []), path)
+    own = skeletons.from_category(category, name=Path(path).stem) if category.get("keypoints") else None
+    if own is None and skeleton is None:
+        raise ValueError(f"{path} does not name its joints (`keypoints` of a category); name a skeleton, such as coco")
+    wanted = skeleton or own
+    assert wanted is not None
+    rows, image_index, skipped = _rows_of_people(content.get("annotations", []), images["image_id"], category_ids, path)
+    box = boxes(rows, path)
+    clipped = clip_to_pictures(box, images["image_size"][image_index])
+    kept = geometry.valid_boxes(clipped)
+    skipped["without a box, or one that is empty or outside its picture"] = int((~kept).sum())
+    rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    joints, visible = _joints(rows, own or wanted, path)
+    if own is not None and own.joints != wanted.joints:
+        joints, visible = reorder(joints, visible, _columns(wanted, own, path))
+    return assemble(
+        **images,
+        **_person_columns(rows, box[kept], path),
+        image_index=image_index[kept],
+        box_xywh=clipped[kept],
+        joints=joints,
+        visible=visible,
+        image_root=images_dir,
+        skeleton=wanted,
+        category_id=min(category_ids, default=1),
+        skipped={reason: count for reason, count in skipped.items() if count},
+    )
+
+
+_LISTS = ("images", "annotations", "categories")
+
+
+def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:
+    """The columns of pictures; one that is listed twice is taken once."""
+    if not rows:
+        raise ValueError(f"{path} lists no pictures (`images`); is it an annotation file in COCO format?")
+    ids, names = column(rows, "id", np.int64, path), column(rows, "file_name", np.str_, path)
+    size = np.stack([column(rows, key, np.int32, path, default=0) for key in ("width", "height")], axis=-1)
+    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    clash = np.flatnonzero(names[first][inverse] != names)
+    if len(clash):
+        raise ValueError(f"{path} gives the picture id {ids[clash[0]]} to several files; ids must be unique")
+    kept = np.sort(first)
+    return {"image_id": ids[kept], "image_name": names[kept], "image_size": size[kept]}
+
+
+def _person_category(categories: Rows, path: Path | str) -> tuple[dict[str, Any], set[int]]:
+    """The category that has joints, and the ids of all that have the same ones; without any, the one called person."""
+    with_joints = [category for category in categories if category.get("keypoints")]
+    people = [category for category in with_joints or categories if category.get("name") == "person"]
+    chosen = (people or with_joints or categories or [{}])[0]
+    alike = [c for c in with_joints if c["keypoints"] == chosen.get("keypoints")] or [chosen]
+    if not people and len(alike) < len(with_joints):
+        raise ValueError(f"{path} has categories with different joints and none called person; split the file")
+    return chosen, {int(category["id"]) for category in alike if "id" in category}
+
+
+def _rows_of_people(
+    rows: Rows, image_id: np.ndarray, category_ids: set[int], path: Path | str
+) -> tuple[list[dict[str, Any]], np.ndarray, dict[str, int]]:
+    """The annotations of people in listed pictures, their pictures' rows, and how many were passed over and why."""
+    image_index = find_rows(column(rows, "image_id", np.int64, path), image_id)
+    category = column(rows, "category_id", np.int64, path, default=min(category_ids, default=1))
+    person = np.isin(category, list(category_ids)) if category_ids else np.ones(len(rows), dtype=bool)
+    kept = person & (image_index >= 0)
+    skipped = {
+        "of another category": int((~person).sum()),
+        "of a picture that the file does not list": int((person & (image_index < 0)).sum()),
+    }
+    return [row for row, keep in zip(rows, kept, strict=True) if keep], image_index[kept], skipped
+
+
+def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (n, K, 2) and visible (n, K) in the file's own order; flags outside 0 to 2 are cut to it."""
+    expected, unlabelled = 3 * skeleton.num_joints, [0] * (3 * skeleton.num_joints)
+    flat = [row.get("keypoints") or unlabelled for row in rows]
+    wrong = next((i for i, numbers in enumerate(flat) if len(numbers) != expected), None)
+    if wrong is not None:
+        raise ValueError(
+            f"{path}: annotation {rows[wrong].get('id', wrong)} has {len(flat[wrong]) / 3:g} joints where the "
+            f"skeleton {skeleton.name} has {skeleton.num_joints}; name the skeleton that the file uses"
+        )
+    try:
+        table = np.array(flat, dtype=np.float32).reshape(-1, skeleton.num_joints, 3)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: a `keypoints` holds something else than numbers ({error})") from None
+    labelled = np.isfinite(table).all(axis=-1) & (table[..., 2] > 0)
+    visible = np.where(labelled, np.clip(table[..., 2], 1, 2), 0).astype(np.uint8)
+    return np.where(labelled[..., None], table[..., :2], 0).astype(np.float32), visible
+
+
+def _columns(wanted: Skeleton, own: Skeleton, path: Path | str) -> np.ndarray:
+    columns = wanted.columns_in(own)
+    if (columns < 0).all():
+        raise ValueError(
+            f"{path} has none of the joints of the skeleton {wanted.name}: it names {', '.join(own.joints)}; "
+            f"rename them in its categories, or read the file with its own skeleton"
+        )
+    return columns
+
+
+def _person_columns(rows: Rows, box_xywh: np.ndarray, path: Path | str) -> dict[str, np.ndarray]:
+    """What is known of people besides box and joints; the area of a file without one is a share of the box's."""
+    area = column(rows, "area", np.float32, path, default=0)
+    head = boxes(rows, path, key="bbox_head")
+    return {
+        "area": np.where(area > 0, area, AREA_OF_BOX * box_xywh[:, 2] * box_xywh[:, 3]),
+        "person_id": column(rows, "id", np.int64, path),
+        "crowd": np.array([bool(row.get("iscrowd")) or bool(row.get("ignore")) for row in rows], dtype=bool),
+        "head_size": HEAD_SIZE_OF_DIAGONAL * np.nan_to_num(np.hypot(head[:, 2], head[:, 3])),
+    }
