@@ -26,17 +26,15 @@ HEAD_SIZE_OF_DIAGONAL = 0.6
 
 def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
     """Reads a COCO-format file; `data.annotations.read` says what comes back and what is raised."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(content.get(k, []), list) for k in _LISTS):
-        raise ValueError(f"{path} is not in COCO format, an object with the lists {', '.join(_LISTS)}")
-    images = _images(content.get("images", []), path)
-    category, category_ids = _person_category(content.get("categories", []), path)
+    content = _lists(path)
+    images = _images(content["images"], path)
+    category, category_ids = _person_category(content["categories"], path)
     own = skeletons.from_category(category, name=Path(path).stem) if category.get("keypoints") else None
     if own is None and skeleton is None:
         raise ValueError(f"{path} does not name its joints (`keypoints` of a category); name a skeleton, such as coco")
     wanted = skeleton or own
     assert wanted is not None
-    rows, image_index, skipped = _rows_of_people(content.get("annotations", []), images["image_id"], category_ids, path)
+    rows, image_index, skipped = _rows_of_people(content["annotations"], images["image_id"], category_ids, path)
     box = boxes(rows, path)
     clipped = clip_to_pictures(box, images["image_size"][image_index])
     kept = geometry.valid_boxes(clipped)
@@ -59,13 +57,21 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     )
 
 
-_LISTS = ("images", "annotations", "categories")
+def _lists(path: Path | str) -> dict[str, Rows]:
+    """The lists of a file by name; `annotations` and `categories` may be missing."""
+    names = ("images", "annotations", "categories")
+    content = read_json(path)
+    lists = {name: content.get(name) or [] for name in names} if isinstance(content, dict) else {}
+    are_rows = all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in lists.values())
+    if not lists or not are_rows:
+        raise ValueError(f"{path} is not in COCO format, an object with the lists {', '.join(names)}")
+    if not lists["images"]:
+        raise ValueError(f"{path} lists no pictures (`images`); is it an annotation file in COCO format?")
+    return lists
 
 
 def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:
     """The columns of pictures; one that is listed twice is taken once."""
-    if not rows:
-        raise ValueError(f"{path} lists no pictures (`images`); is it an annotation file in COCO format?")
     ids, names = column(rows, "id", np.int64, path), column(rows, "file_name", np.str_, path)
     size = np.stack([column(rows, key, np.int32, path, default=0) for key in ("width", "height")], axis=-1)
     _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
