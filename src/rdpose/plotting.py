@@ -1,0 +1,92 @@
+"""A results file over its pictures: who was found, beside who was there.
+
+for path in plot_results("results.json", "figures", images="data/coco/images/val2017", annotations="...json"):
+    print(path)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rdpose import drawing, poses
+from rdpose.data import annotations as annotation_files
+from rdpose.data import pictures
+from rdpose.data.people import People
+
+OCCLUDED = 1
+"""COCO's flag of a labelled joint that is hidden."""
+
+
+def plot_results(
+    results: str | Path,
+    out: str | Path,
+    *,
+    images: str | Path,
+    annotations: str | Path | None = None,
+    style: str = "person",
+    num: int | None = None,
+    min_score: float = 0.3,
+) -> Iterator[Path]:
+    """Draw each picture of a COCO results file with its people; yields the files `out`/<picture's name>.png.
+
+    Args:
+        results: the results file.
+        images: folder or zip of the pictures. Without annotations a picture is called by its id in 12 digits and
+            .jpg, or by the id itself where that is a name.
+        annotations: COCO-format file; gives the pictures' names, and the truth is drawn at the right.
+        style: as in `drawing.draw_poses`.
+        num: the first so many pictures; None: all.
+        min_score: people below it are left out.
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing or is not what it should be, or has no people to draw.
+    """
+    truth = None if annotations is None else annotation_files.read(annotations, images)
+    found = poses.read_results(results, truth.skeleton if truth is not None else None)
+    if not found:
+        raise ValueError(f"{results} holds no people: there is nothing to draw")
+    for image_id in list(found)[:num]:
+        shown = found[image_id][found[image_id].scores >= min_score]
+        row = None if truth is None else image_row(truth, image_id, annotations)
+        name = file_name(image_id) if truth is None or row is None else str(truth.image_name[row])
+        picture = pictures.read(os.path.join(images, name))
+        drawn = poses.draw(picture, shown, style=style)
+        if truth is not None and row is not None:
+            drawn = drawing.panel([[drawn, draw_truth(picture, truth, row, style=style)]], ["found", "truth"])
+        yield drawing.save(Path(out, name).with_suffix(".png"), drawn)
+
+
+def draw_truth(picture: np.ndarray, people: People, image: int, *, style: str = "person") -> np.ndarray:
+    """The labelled people of picture row `image` over a copy of it; hidden joints are hollow."""
+    rows = people.people_of(image)
+    visible = people.visible[rows]
+    return drawing.draw_poses(
+        picture,
+        people.joints[rows],
+        (visible > 0).astype(np.float32),
+        people.skeleton,
+        occluded=visible == OCCLUDED,
+        style=style,
+    )
+
+
+def image_row(people: People, image_id: int | str, annotations: str | Path | None) -> int:
+    """The row of a picture in the columns of pictures, by its id, or by its name where the id is one.
+
+    Raises:
+        ValueError: the annotations list no such picture.
+    """
+    column = people.image_name if isinstance(image_id, str) else people.image_id
+    rows = np.flatnonzero(column == image_id)
+    if not len(rows):
+        raise ValueError(f"{annotations} lists no picture {image_id!r} of the results: give the file they belong to")
+    return int(rows[0])
+
+
+def file_name(image_id: int | str) -> str:
+    """What COCO calls the picture of an id; an id that is a name stays."""
+    return image_id if isinstance(image_id, str) else f"{image_id:012d}.jpg"
