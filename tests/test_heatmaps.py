@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -220,3 +222,30 @@ def test_unflip_twice_is_nothing():
     order = torch.from_numpy(skeletons.get("mpii").flip_order)
     maps = torch.rand(3, 16, 8, 6)
     assert torch.equal(heatmaps.unflip(heatmaps.unflip(maps, order, False), order, False), maps)
+
+
+def test_decoding_exports_with_a_batch_of_any_size(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+
+    class Decoders(torch.nn.Module):
+        def forward(self, maps):
+            return *heatmaps.decode(maps, "quarter"), *heatmaps.decode(maps, "dark")
+
+    maps, file = torch.from_numpy(random_maps(SIZES[0], count=6)[:, :3].copy()), tmp_path / "decode.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own
+        dynamic = {"maps": {0: torch.export.Dim.DYNAMIC}}
+        torch.onnx.export(Decoders(), (maps[:2],), file, dynamo=True, dynamic_shapes=dynamic, verbose=False)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for some in (maps, maps[:1]):
+        exported = session.run(None, {session.get_inputs()[0].name: some.numpy()})
+        for ours, theirs in zip(Decoders()(some), exported, strict=True):
+            np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
+
+
+def test_memory_layout_does_not_matter():
+    maps = torch.from_numpy(random_maps(SIZES[0], count=4))
+    for method in ("quarter", "dark"):
+        expected = heatmaps.decode(maps, method)[0]
+        assert torch.equal(heatmaps.decode(maps.to(memory_format=torch.channels_last), method)[0], expected)

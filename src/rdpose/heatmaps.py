@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 Decoding = Literal["quarter", "dark", "argmax"]
 CUT_SIGMAS = 3
@@ -37,9 +38,8 @@ def render(joints: Tensor, valid: Tensor, height: int, width: int, sigma: float)
     size = torch.tensor([width, height], device=joints.device)
     touches = (peak - radius < size) & (peak + radius + 1 >= 0)
     weight = valid & touches.all(-1)
-    peak_x, peak_y = torch.where(weight[..., None], peak, -torch.inf).unbind(-1)
-    along_x = _profile(peak_x, width, sigma, radius)
-    along_y = _profile(peak_y, height, sigma, radius)
+    profiles = _profile(torch.where(weight[..., None], peak, -torch.inf), max(height, width), sigma, radius)
+    along_x, along_y = profiles[..., 0, :width], profiles[..., 1, :height]
     return along_y[..., :, None] * along_x[..., None, :], weight.float()
 
 
@@ -101,9 +101,12 @@ def center_of(joints: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _profile(peak: Tensor, length: int, sigma: float, radius: int) -> Tensor:
-    """(..., length): a Gaussian over the cells of one axis around peaks (...,), zero beyond `radius` cells."""
+    """(..., length): Gaussians along an axis around peaks (...,), which are whole cells; 0 beyond `radius` cells."""
     distance = torch.arange(length, device=peak.device) - peak[..., None]
-    return torch.where(distance.abs() <= radius, torch.exp(distance.square() / (-2 * sigma**2)), 0.0)
+    # Far cells are brought near before they are cut off: where it underflows, exp takes forty times as long.
+    squared = distance.square().clamp(max=(radius + 1) ** 2)
+    last_kept = math.exp((radius + 0.5) ** 2 / (-2 * sigma**2))
+    return threshold((squared / (-2 * sigma**2)).exp(), last_kept, 0.0)
 
 
 def _argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,12 +115,14 @@ def _argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     In two steps, the largest of each of 32 blocks and then the cell in its block: the pass over the memory is a
     vectorised maximum, while an argmax over whole maps takes three times as long.
     """
-    cells, width = heatmaps.flatten(2), heatmaps.shape[3]
-    blocks = cells.unflatten(2, (math.gcd(cells.shape[2], 32), -1))
-    maxima, length = blocks.amax(3), blocks.shape[3]
-    index = maxima.argmax(2)
-    block = blocks.gather(2, index[..., None, None].expand(-1, -1, 1, length)).squeeze(2)
-    cell = index * length + block.argmax(2)
+    batch, joints, height, width = heatmaps.shape
+    count = math.gcd(height * width, 32)
+    blocks = heatmaps.reshape(batch, joints, count, height * width // count)
+    maxima = blocks.amax(3)
+    best = maxima.argmax(2)
+    first_block = torch.arange(batch * joints, device=heatmaps.device) * count
+    block = blocks.flatten(0, 2).index_select(0, first_block + best.flatten())
+    cell = best * blocks.shape[3] + block.argmax(1).view_as(best)
     return cell % width, cell // width, maxima.amax(2)
 
 
@@ -137,34 +142,52 @@ def _dark_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma
     """(batch, joints, 2): from the largest cell to the top of the parabola through the log of the smoothed map.
 
     The published code smooths the whole map, with a kernel of 11 cells for sigma 2 and 17 for sigma 3, and rescales
-    it to its former maximum. Only 5 x 5 cells are ever looked at: these alone are smoothed here, as a product with
-    one kernel per row and column. The scale shifts the logarithm by a constant; it decides only which values count
-    as not positive (1e-10 and less), and is taken from the 5 x 5 cells. None within two cells of the map's border.
+    it to its former maximum. Only 5 x 5 cells are ever looked at: these alone are smoothed here. The scale shifts the
+    logarithm by a constant; it decides only which values count as not positive (1e-10 and less), and is taken from
+    the 5 x 5 cells. No step within two cells of the map's border.
     """
     height, width = heatmaps.shape[2:]
     radius = round(3 * sigma - 1)
-    kernel_sigma = 0.3 * (radius - 1) + 0.8  # what OpenCV takes for a kernel of this size, 2.0 and 2.9
-    nearby = torch.arange(-2, 3, device=heatmaps.device)
-    along_x = _profile(x[..., None] + nearby, width, kernel_sigma, radius)
-    along_y = _profile(y[..., None] + nearby, height, kernel_sigma, radius)
-    smoothed = along_y @ heatmaps @ along_x.mT
-    scale = confidence / smoothed.amax((2, 3)).clamp(min=torch.finfo(torch.float32).tiny)
-    log = (smoothed * scale[..., None, None]).clamp(min=1e-10).log()
+    kernel_sigma = 0.3 * (radius - 1) + 0.8  # what OpenCV takes for a kernel of this size: 2.0 and 2.9
+    smoothed = _window(heatmaps, x, y, radius + 2) @ _smoothing(kernel_sigma, radius, heatmaps.device)
+    scale = confidence[..., None] / smoothed.amax(2, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    log = (smoothed * scale).clamp(min=1e-10).log()
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     return torch.where(inside[..., None], _newton_step(log), 0.0)
 
 
-def _newton_step(patch: Tensor) -> Tensor:
-    """(..., 2): from the middle of 5 x 5 values (..., row, column) to the extremum of the parabola through them.
+def _window(heatmaps: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:
+    """(batch, joints, side^2): the square of `reach` cells to each side of cells (x, y), 0 outside the map."""
+    height, width = heatmaps.shape[2:]
+    num_cells = height * width
+    offsets = torch.arange(-reach, reach + 1, device=heatmaps.device)
+    columns, rows = x[..., None] + offsets, y[..., None] + offsets
+    # A row or column outside lifts all of its cells past the last one: one comparison then finds them.
+    columns = torch.where((columns >= 0) & (columns < width), columns, num_cells)
+    rows = torch.where((rows >= 0) & (rows < height), rows * width, num_cells)
+    cells = (rows[..., :, None] + columns[..., None, :]).flatten(2)
+    values = heatmaps.flatten(2).gather(2, cells.clamp(max=num_cells - 1))
+    return torch.where(cells < num_cells, values, 0.0)
 
-    Second derivatives are taken over two cells to each side, as DARK does. None where they are degenerate.
+
+def _smoothing(sigma: float, radius: int, device: torch.device) -> Tensor:
+    """(side^2, 25): what makes of a window of `radius` + 2 cells to each side its middle 5 x 5 cells, smoothed."""
+    kernels = _profile(torch.arange(radius, radius + 5, device=device), 2 * radius + 5, sigma, radius)
+    return torch.einsum("ar,bc->rcab", kernels, kernels).flatten(2).flatten(0, 1)
+
+
+def _newton_step(patch: Tensor) -> Tensor:
+    """(batch, joints, 2): from the middle of 5 x 5 values (batch, joints, 25) to their parabola's extremum.
+
+    Second derivatives are taken over two cells to each side, as DARK does. No step where they are degenerate.
     """
-    dx = (patch[..., 2, 3] - patch[..., 2, 1]) / 2
-    dy = (patch[..., 3, 2] - patch[..., 1, 2]) / 2
-    dxx = (patch[..., 2, 4] - 2 * patch[..., 2, 2] + patch[..., 2, 0]) / 4
-    dyy = (patch[..., 4, 2] - 2 * patch[..., 2, 2] + patch[..., 0, 2]) / 4
-    dxy = (patch[..., 3, 3] - patch[..., 1, 3] - patch[..., 3, 1] + patch[..., 1, 1]) / 4
-    determinant = dxx * dyy - dxy.square()
+    stencils = [[0, 0, 1, 0, 0], [0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25]]
+    value, slope, bend = torch.tensor(stencils, device=patch.device).unbind()
+    down = torch.stack([value, slope, value, bend, slope])
+    right = torch.stack([slope, value, bend, value, slope])
+    derivatives = patch @ (down[:, :, None] * right[:, None, :]).flatten(1).T
+    dx, dy, dxx, dyy, dxy = derivatives.unbind(-1)
+    determinant = (dxx * dyy - dxy.square())[..., None]
     step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=-1)
-    regular = determinant[..., None] != 0
-    return torch.where(regular, step / torch.where(regular, determinant[..., None], 1.0), 0.0)
+    regular = determinant != 0
+    return torch.where(regular, step / torch.where(regular, determinant, 1.0), 0.0)
