@@ -1,0 +1,12 @@
+"""Train as in the HRNet family: `python tools/train.py --cfg FILE [KEY value ...]` is `rdpose train FILE ...`."""
+
+from __future__ import annotations
+
+import sys
+
+from rdpose.cli import main
+
+from rdpose.legacy.command import arguments
+
+if __name__ == "__main__":
+    main(["train", *arguments(sys.argv[1:])])
