@@ -39,7 +39,7 @@ class HRNet(nn.Module):
         stem_blocks: int = 4,
     ) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.stem_channels = channels, stem_channels
         widths = [channels << branch for branch in range(4)]
         self.conv1 = nn.Conv2d(3, stem_channels, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem_channels)
@@ -61,9 +61,16 @@ class HRNet(nn.Module):
         init_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.body(self.stem(image))
+
+    def stem(self, image: Tensor) -> Tensor:
+        """The two strided convolutions: (b, 3, H, W) -> (b, stem_channels, H / 4, W / 4)."""
         check_image(image)
         x = self.relu(self.bn1(self.conv1(image)))
-        x = self.relu(self.bn2(self.conv2(x)))
+        return self.relu(self.bn2(self.conv2(x)))
+
+    def body(self, x: Tensor) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
         x = self.layer1(x)
         branches = self.stage2([new(x) for new in self.transition1])
         branches = self.stage3([*branches, self.transition2[-1](branches[-1])])

@@ -1,6 +1,6 @@
 """SimpleBaseline (Xiao et al., ECCV 2018): a ResNet whose stride-32 features are enlarged by three deconvolutions.
 
-    backbone = simple_baseline(50)
+    backbone = SimpleBaseline(50)
     features = backbone(image)      # (b, 3, H, W) normalised -> (b, 256, H / 4, W / 4)
 
 Keys and shapes of the state dict are those of the published network without its final_layer.
@@ -26,18 +26,20 @@ LAYOUTS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
 class SimpleBaseline(nn.Module):
     """(b, 3, H, W) normalised float image -> (b, filters[-1], H / 4, W / 4) features; H and W divisible by 32.
 
-    block, blocks: the residual block of the ResNet and how many of them each of its four layers has.
+    depth: 18, 34, 50, 101 or 152 layers.
     filters: channels of the three deconvolutions, each of which doubles the size.
 
-    Raises ValueError for an image of another shape.
+    Raises ValueError for another depth, and for an image of another shape.
     """
 
     stride = 4
+    stem_channels = 64
 
-    def __init__(
-        self, block: Block, blocks: tuple[int, int, int, int], *, filters: tuple[int, int, int] = (256, 256, 256)
-    ) -> None:
+    def __init__(self, depth: int, *, filters: tuple[int, int, int] = (256, 256, 256)) -> None:
         super().__init__()
+        if depth not in LAYOUTS:
+            raise ValueError(f"There is no ResNet-{depth}; choose one of {', '.join(map(str, LAYOUTS))} layers.")
+        block, blocks = LAYOUTS[depth]
         self.channels = filters[-1]
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -54,18 +56,16 @@ class SimpleBaseline(nn.Module):
         init_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.body(self.stem(image))
+
+    def stem(self, image: Tensor) -> Tensor:
+        """(b, 3, H, W) -> (b, stem_channels, H / 4, W / 4): the strided convolution and the pooling."""
         check_image(image)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.deconv_layers(x)
+        return self.maxpool(self.relu(self.bn1(self.conv1(image))))
 
-
-def simple_baseline(depth: int, *, filters: tuple[int, int, int] = (256, 256, 256)) -> SimpleBaseline:
-    """SimpleBaseline on a ResNet of `depth` layers; ValueError unless it is 18, 34, 50, 101 or 152."""
-    if depth not in LAYOUTS:
-        raise ValueError(f"There is no ResNet-{depth}; choose one of {', '.join(map(str, LAYOUTS))} layers.")
-    block, blocks = LAYOUTS[depth]
-    return SimpleBaseline(block, blocks, filters=filters)
+    def body(self, early: Tensor) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
+        return self.deconv_layers(self.layer4(self.layer3(self.layer2(self.layer1(early)))))
 
 
 def _deconvolution(in_channels: int, out_channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
