@@ -1,0 +1,135 @@
+"""Files that a training leaves: weights as safetensors with their settings inside, and the state to go on from.
+
+Every file is written beside its final place and moved there, so that an interruption leaves the old one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from rdpose import config, skeletons
+from rdpose.config import Settings
+from rdpose.models import builders
+from rdpose.models.rdpose import RDPose
+from rdpose.skeletons import Skeleton
+
+HEADER = "rdpose"
+"""Key of our entry in a safetensors file's metadata."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds."""
+
+    tensors: dict[str, Tensor]
+    settings: Settings
+    skeleton: Skeleton
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in `path`'s place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically; NaN is refused."""
+    write_atomically(path, lambda place: place.write_text(json.dumps(value, allow_nan=False), encoding="utf-8"))
+
+
+def save_weights(path: Path, tensors: dict[str, Tensor], settings: Settings, skeleton: Skeleton) -> None:
+    """Write a network's state dict with the settings and joints that it was made with."""
+    header = {"settings": settings.model_dump(mode="json"), "skeleton": skeletons.to_dict(skeleton)}
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    write_atomically(path, lambda place: save_file(plain, place, metadata={HEADER: json.dumps(header)}))
+
+
+def load_weights(path: str | Path) -> Weights:
+    """Read a weights file written by `save_weights`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not a safetensors file, or one that rdpose did not write.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no weights file {file}")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is not a safetensors file ({error}); convert .pth files by `rdpose convert`"
+        ) from None
+    if HEADER not in metadata:
+        raise ValueError(f"{file} carries no rdpose settings; convert it by `rdpose convert {file} NEW.safetensors`")
+    header = json.loads(metadata[HEADER])
+    settings = config.from_tree(header["settings"], where=str(file))
+    return Weights(tensors, settings, skeletons.from_dict(header["skeleton"]))
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write the state of a training: tensors, numbers and containers of them."""
+    write_atomically(path, lambda place: torch.save(state, place))
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; nothing but tensors and plain containers is unpickled.
+
+    Raises:
+        ValueError: the file is damaged or holds something else.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is no training state ({reason}); remove it to start afresh") from None
+
+
+def load_network(path: str | Path) -> tuple[RDPose, Settings, Skeleton]:
+    """The network of a weights file, in evaluation mode, with its settings and joints; strictly loaded.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_weights`, or the tensors do not fit the settings inside.
+    """
+    weights = load_weights(path)
+    model = weights.settings.model
+    network = builders.build(model.backbone, model.variant, num_joints=weights.skeleton.num_joints)
+    load_strictly(network, weights.tensors, path)
+    return network.eval(), weights.settings, weights.skeleton
+
+
+def load_strictly(network: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Load a state dict of which nothing is missing, left over or of another shape.
+
+    Raises:
+        ValueError: names what does not fit.
+    """
+    own = network.state_dict()
+    missing = [key for key in own if key not in tensors]
+    extra = [key for key in tensors if key not in own]
+    other = [key for key in own if key in tensors and own[key].shape != tensors[key].shape]
+    if missing or extra or other:
+        parts = ((missing, "missing"), (extra, "not known here"), (other, "of another shape"))
+        said = "; ".join(f"{len(keys)} {what} ({', '.join(keys[:3])})" for keys, what in parts if keys)
+        raise ValueError(f"{path} does not fit this network: {said}; use the settings that it was trained with")
+    network.load_state_dict(tensors)

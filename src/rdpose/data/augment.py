@@ -1,0 +1,114 @@
+"""What training does to a sample: which crop is taken, how the boxes are disturbed, how the crop's pixels change.
+
+Pure functions of their arguments; randomness comes in as a `numpy.random.Generator`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rdpose import geometry
+from rdpose.config import AugmentSettings, NeighbourSettings
+
+
+class View(NamedTuple):
+    """A crop's place in its picture."""
+
+    center: np.ndarray
+    size: np.ndarray
+    rotation_deg: float = 0.0
+    flip: bool = False
+
+
+def draw_view(
+    rng: np.random.Generator,
+    box_xywh: np.ndarray,
+    joints: np.ndarray,
+    visible: np.ndarray,
+    *,
+    upper_body: tuple[int, ...],
+    aspect: float,
+    settings: AugmentSettings,
+) -> View:
+    """A random view of one person; the formulas are the HRNet family's, half bodies with the stated probability.
+
+    Args:
+        box_xywh: (4,) pixels.
+        joints: (joints, 2) pixels.
+        visible: (joints,) 0 where unlabelled.
+        upper_body: the joints that make the upper half.
+        aspect: width / height of the crop.
+    """
+    center, size = geometry.crop_region(box_xywh, aspect)
+    if (visible > 0).sum() > settings.half_body_joints and rng.random() < settings.half_body:
+        center, size = half_body(rng, joints, visible, upper_body, aspect) or (center, size)
+    size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
+    center = center + box_xywh[2:] * _cut_normal(rng, settings.shift, 2)
+    turned = rng.random() < settings.rotation_probability
+    rotation = float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0
+    return View(center, size, rotation, bool(rng.random() < settings.flip))
+
+
+def half_body(
+    rng: np.random.Generator, joints: np.ndarray, visible: np.ndarray, upper_body: tuple[int, ...], aspect: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Centre and size of a crop around the upper or the lower joints (at least 3), or None where neither has them."""
+    is_upper = np.isin(np.arange(len(joints)), upper_body)
+    halves = [joints[(visible > 0) & half] for half in (is_upper, ~is_upper)]
+    if rng.random() < 0.5:
+        halves.reverse()
+    chosen = next((half for half in halves if len(half) > 2), None)
+    if chosen is None:
+        return None
+    low, high = chosen.min(axis=0), chosen.max(axis=0)
+    _, size = geometry.crop_region(np.concatenate([low, np.maximum(high - low, 1)]), aspect, padding=1.5)
+    return chosen.mean(axis=0), size
+
+
+def disturb_neighbours(rng: np.random.Generator, boxes_xyxy: np.ndarray, settings: NeighbourSettings) -> np.ndarray:
+    """Boxes (n, 4) of other people as a detector might give them: some missing, doubled, moved, invented, or none."""
+    if rng.random() < settings.withhold:
+        return boxes_xyxy[:0]
+    kept = boxes_xyxy[rng.random(len(boxes_xyxy)) >= settings.miss]
+    twice = kept[rng.random(len(kept)) < settings.double]
+    boxes = disturb_boxes(rng, np.concatenate([kept, twice]), settings.shift)
+    if len(boxes_xyxy) and rng.random() < settings.invent:
+        like = boxes_xyxy[rng.integers(len(boxes_xyxy))]
+        boxes = np.concatenate([boxes, disturb_boxes(rng, like[None], 0.5)])
+    return boxes
+
+
+def disturb_boxes(rng: np.random.Generator, boxes_xyxy: np.ndarray, shift: float) -> np.ndarray:
+    """Boxes (n, 4) moved and resized by N(0, shift) of their size, cut to +-2 shift; the size stays over a third."""
+    center, size = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    moves, growth = _cut_normal(rng, shift, (2, len(boxes_xyxy), 2))
+    center, half = center + moves * size, np.maximum(1 + growth, 1 / 3) * size / 2
+    return np.concatenate([center - half, center + half], axis=1).astype(np.float32)
+
+
+def change_pixels(rng: np.random.Generator, crop: np.ndarray, settings: AugmentSettings) -> np.ndarray:
+    """A crop (height, width, 3) uint8 with other colours and, at times, a rectangle painted over."""
+    if settings.color:
+        table = _color_tables(rng, settings.color)
+        crop = np.stack([table[channel][crop[..., channel]] for channel in range(3)], axis=-1)
+    if rng.random() < settings.erase:
+        height, width = crop.shape[:2]
+        size = rng.uniform(0.1, 0.4, 2) * (width, height)
+        x, y = (rng.uniform(0, 1, 2) * ((width, height) - size)).astype(int)
+        crop = crop.copy()
+        crop[y : y + int(size[1]) + 1, x : x + int(size[0]) + 1] = rng.integers(0, 256, 3)
+    return crop
+
+
+def _color_tables(rng: np.random.Generator, share: float) -> np.ndarray:
+    """(3, 256) uint8: what each channel's values become under a random contrast, brightness and channel gain."""
+    contrast, brightness = 1 + rng.uniform(-share, share), rng.uniform(-share, share) * 128
+    gain = 1 + rng.uniform(-share, share, (3, 1)) / 2
+    values = (np.arange(256) - 128) * contrast + 128 + brightness
+    return np.clip(values * gain, 0, 255).astype(np.uint8)
+
+
+def _cut_normal(rng: np.random.Generator, sigma: float, shape: int | tuple[int, ...]) -> np.ndarray:
+    return np.clip(rng.standard_normal(shape) * sigma, -2 * sigma, 2 * sigma)

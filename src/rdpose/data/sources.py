@@ -1,0 +1,70 @@
+"""The files that settings name, as people: who is trained on, who is tested, and which boxes are looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rdpose import skeletons
+from rdpose.config import DataSettings, SourceSettings, TestSettings
+from rdpose.data import annotations, detections, people
+from rdpose.data.people import People
+from rdpose.skeletons import Skeleton
+
+
+def skeleton_of(data: DataSettings) -> Skeleton:
+    """The joints that a network of these settings has."""
+    if data.skeleton != "file":
+        return skeletons.get(data.skeleton)
+    source = data.test or (data.train[0] if data.train else None)
+    if source is None:
+        raise ValueError("data.skeleton is `file`, but neither data.train nor data.test names an annotation file")
+    return _read(data, source, None).skeleton
+
+
+def training_people(data: DataSettings, skeleton: Skeleton) -> tuple[People, np.ndarray]:
+    """Everybody in the training files, and how often each counts in an epoch, (people,).
+
+    Raises:
+        ValueError: no files are named, or nobody in them can be trained on.
+    """
+    if not data.train:
+        raise ValueError("data.train names no annotation files to train on")
+    sources = [_read(data, source, skeleton) for source in data.train]
+    repeats = [np.full(len(found), source.repeat) for found, source in zip(sources, data.train, strict=True)]
+    together = people.concatenate(sources)
+    if not len(together.trainable()):
+        names = ", ".join(str(Path(data.root) / source.annotations) for source in data.train)
+        raise ValueError(f"{names}: nobody has a box and a labelled joint, so there is nothing to train on")
+    return together, np.concatenate(repeats)
+
+
+class TestPeople(NamedTuple):
+    people: People
+    """Whose crops are tested."""
+    labelled: bool
+    """Whether the annotation file says where joints are, so that there is something to measure."""
+
+
+def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -> TestPeople:
+    """Whose crops are tested: annotated people, or detected boxes of the test pictures.
+
+    Raises:
+        ValueError: no test files are named, or boxes are to be detected ones and there is no file of them.
+    """
+    if data.test is None:
+        raise ValueError("data.test names no annotation file to test on")
+    truth = _read(data, data.test, skeleton)
+    labelled = bool(truth.visible.any())
+    if test.boxes == "truth":
+        return TestPeople(truth, labelled)
+    if not data.test.boxes:
+        raise ValueError("test.boxes is `detected`, but data.test.boxes names no file; set it, or test.boxes=truth")
+    return TestPeople(detections.read(Path(data.root) / data.test.boxes, truth, min_score=test.box_score), labelled)
+
+
+def _read(data: DataSettings, source: SourceSettings, skeleton: Skeleton | None) -> People:
+    root = Path(data.root)
+    return annotations.read(root / source.annotations, root / source.images, skeleton=skeleton, format=source.format)

@@ -1,0 +1,61 @@
+"""One process or many: the same code under plain Python and under torchrun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process among its peers."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+
+@contextmanager
+def process() -> Iterator[Process]:
+    """Join the group that torchrun announces (NCCL on GPUs, gloo on CPUs), or be the only process."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    joined = world > 1 and not dist.is_initialized()
+    if joined:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Process(dist.get_rank() if world > 1 else 0, world, device)
+    finally:
+        if joined:
+            dist.destroy_process_group()
+
+
+def gather(value: Any, here: Process) -> list[Any]:
+    """Every process's picklable `value`, in the order of ranks, on the main process; elsewhere an empty list."""
+    if here.world == 1:
+        return [value]
+    values: list[Any] | None = [None] * here.world if here.is_main else None
+    dist.gather_object(value, values)
+    return values or []
+
+
+def broadcast(value: Any, here: Process) -> Any:
+    """The main process's picklable `value`, on every process."""
+    if here.world == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]

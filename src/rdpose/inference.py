@@ -1,0 +1,79 @@
+"""Crops to joints: the network, once or with the mirrored crop, and the decoding. Testing and prediction share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rdpose import geometry, heatmaps
+from rdpose.config import TestSettings
+from rdpose.data.loading import PictureCrops
+from rdpose.skeletons import Skeleton
+
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(crops, neighbours, box) -> heatmaps (batch, joints, height, width)."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How crops become joints.
+
+    Args:
+        network: what turns crops, neighbours and boxes into heatmaps.
+        skeleton: its joints.
+        flip: average with the mirrored crop.
+        shift: move the mirrored crop's heatmaps by one cell before (the HRNet family's).
+        decode: quarter, dark or argmax.
+        sigma: of the targets that the network was trained on, in cells.
+    """
+
+    network: Network
+    skeleton: Skeleton
+    flip: bool = True
+    shift: bool = True
+    decode: heatmaps.Decoding = "quarter"
+    sigma: float = 2.0
+
+    @classmethod
+    def of(cls, network: Network, skeleton: Skeleton, settings: TestSettings, *, sigma: float) -> Inference:
+        """As the settings of a test say."""
+        shift = settings.decode != "dark" if settings.shift_heatmap is None else settings.shift_heatmap
+        return cls(network, skeleton, settings.flip, shift, settings.decode, sigma)
+
+    @torch.inference_mode()
+    def heatmaps(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> Tensor:
+        """(batch, joints, h, w) of crops (batch, 3, H, W) uint8; with the flip test one batch of twice the size."""
+        if not self.flip:
+            return self.network(crops, neighbours, box)
+        width = crops.shape[-1]
+        both = self.network(
+            torch.cat([crops, crops.flip(-1)]),
+            torch.cat([neighbours, mirror_boxes(neighbours, width)]),
+            torch.cat([box, mirror_boxes(box, width)]),
+        )
+        straight, mirrored = both.chunk(2)
+        order = torch.from_numpy(self.skeleton.flip_order).to(crops.device)
+        return (straight + heatmaps.unflip(mirrored, order, self.shift)) / 2
+
+    @torch.inference_mode()
+    def joints(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+        """Joints (batch, joints, 2) in crop pixels, x then y, and confidence (batch, joints)."""
+        maps = self.heatmaps(crops, neighbours, box)
+        cells, confidence = heatmaps.decode(maps, self.decode, sigma=self.sigma)
+        return cells * (crops.shape[-1] / maps.shape[-1]), confidence
+
+    def in_picture(self, crops: PictureCrops, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+        """Joints (people, joints, 2) in picture pixels and confidence (people, joints), on the CPU."""
+        joints, confidence = self.joints(*(part.to(device) for part in (crops.image, crops.neighbours, crops.box)))
+        back = geometry.invert(crops.transform.numpy())
+        return torch.from_numpy(geometry.apply(back, joints.cpu().numpy())), confidence.cpu()
+
+
+def mirror_boxes(boxes: Tensor, width: int) -> Tensor:
+    """Boxes (..., 4) of a mirrored crop; rows without area stay without."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    mirrored = torch.stack([width - 1 - x2, y1, width - 1 - x1, y2], dim=-1)
+    return torch.where((x2 > x1)[..., None], mirrored, boxes)

@@ -1,0 +1,65 @@
+"""The boxes of the people in a crop as soft maps, joined to the features after the stem.
+
+A top-down estimator always knows these boxes, and they say what the features cannot: who is meant.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+NUM_MAPS = 4
+
+
+class NeighbourMap(nn.Module):
+    """Maps of the person's own box and of the others', added to the stem's output through a zero-initialised
+    convolution: an untrained map changes nothing, and boxes that are withheld change little.
+
+    Args:
+        channels: of the stem's output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(NUM_MAPS, channels, kernel_size=3, padding=1, bias=False)
+        nn.init.zeros_(self.join.weight)
+
+    def forward(self, features: Tensor, neighbours: Tensor, box: Tensor, stride: float) -> Tensor:
+        """Features with what the boxes say added.
+
+        Args:
+            features: (batch, channels, height, width), the stem's output.
+            neighbours: (batch, others, 4) x1, y1, x2, y2 in crop pixels; a row without area is padding.
+            box: (batch, 4), the person's own, likewise; without area where it is not known.
+            stride: crop pixels per cell.
+        """
+        maps = torch.cat([self.maps(box[:, None], features, stride), self.maps(neighbours, features, stride)], dim=1)
+        return features + self.join(maps)
+
+    @staticmethod
+    def maps(boxes: Tensor, features: Tensor, stride: float) -> Tensor:
+        """(batch, 2, height, width) in 0..1: inside any of the boxes (with soft edges), and near any centre."""
+        inside, near = soft_boxes(boxes / stride, features.shape[-2], features.shape[-1])
+        return torch.stack([inside.amax(dim=1), near.amax(dim=1)], dim=1).to(features.dtype)
+
+
+def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 8.0) -> tuple[Tensor, Tensor]:
+    """Two soft maps per box, each (batch, boxes, height, width): inside the box, and nearness to its centre.
+
+    Inside falls from 1 to 0 across the edge, within about a quarter of the box's half size; nearness is a Gaussian
+    whose deviation is half of the half size. Both are separable in x and y, and 0 for a box without area.
+    """
+    x = torch.arange(width, device=boxes.device, dtype=boxes.dtype)
+    y = torch.arange(height, device=boxes.device, dtype=boxes.dtype)
+    known = ((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).to(boxes.dtype)[..., None]
+    across = _relative(x, boxes[..., 0], boxes[..., 2])
+    down = _relative(y, boxes[..., 1], boxes[..., 3])
+    inside = [torch.sigmoid(sharpness * (1 - side.abs())) * known for side in (across, down)]
+    near = [torch.exp(-2 * side.square()) * known for side in (across, down)]
+    return inside[0][..., None, :] * inside[1][..., :, None], near[0][..., None, :] * near[1][..., :, None]
+
+
+def _relative(grid: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Places relative to an interval: 0 at its middle, +-1 at its ends."""
+    half = ((high - low) / 2).clamp(min=0.5)
+    return (grid - ((low + high) / 2)[..., None]) / half[..., None]

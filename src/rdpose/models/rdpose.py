@@ -1,0 +1,137 @@
+"""RDPose: a backbone, a head and what decouples, put together from finished parts.
+
+    network = RDPose(hrnet_w32(), num_joints=17, decoupling=FeatureDecoupling(32))
+    heatmaps = network(crops)                                   # crops (batch, 3, height, width) RGB uint8
+
+Inference is one pass: direct heatmaps, anchor at the peak of the centre channel, decoupled heatmaps. What training
+adds (PDM, losses) lives in `training_step.py`; this module cannot contain it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from rdpose.models.decoupling import peak
+from rdpose.models.neighbour_map import NeighbourMap
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Any module that turns a normalised picture (b, 3, H, W) into a map (b, channels, H / stride, W / stride).
+
+    A backbone may offer `stem` and `body` (its two halves) and `stem_channels`; the boxes of the people are then
+    joined between them, and before the first layer otherwise.
+    """
+
+    channels: int
+    stride: int
+
+    def __call__(self, image: Tensor) -> Tensor: ...
+
+
+class Normalise(nn.Module):
+    """RGB 0..255 (uint8 or float) to the range that backbones are trained in."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        std = torch.tensor(IMAGENET_STD)
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN))
+        self.register_buffer("scale", 1 / (255 * std))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image.to(self.mean.dtype) - self.mean[:, None, None]) * self.scale[:, None, None]
+
+
+class RDPose(nn.Module):
+    """Top-down pose network.
+
+    Args:
+        backbone: see `Backbone`.
+        num_joints: K.
+        decoupling: a module `(features, anchor) -> features`; None is the plain network without a centre channel.
+        neighbour_aware: join maps of the people's boxes to the features.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        num_joints: int,
+        *,
+        decoupling: nn.Module | None = None,
+        neighbour_aware: bool = False,
+        head_std: float = 0.01,
+    ) -> None:
+        super().__init__()
+        if not isinstance(backbone, Backbone):
+            raise ValueError(
+                f"{type(backbone).__name__} is no backbone: it needs the attributes `channels` and `stride`"
+            )
+        self.num_joints = num_joints
+        self.normalise = Normalise()
+        self.backbone = backbone
+        self.neighbour_map = NeighbourMap(getattr(backbone, "stem_channels", 3)) if neighbour_aware else None
+        self.decoupling = decoupling
+        self.head = nn.Conv2d(backbone.channels, num_joints + (decoupling is not None), kernel_size=1)
+        nn.init.normal_(self.head.weight, std=head_std)
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def stride(self) -> int:
+        """Crop pixels per heatmap cell."""
+        return self.backbone.stride
+
+    def forward(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+        """Heatmaps of the person that each crop was made for.
+
+        Args:
+            image: (batch, 3, height, width) RGB, 0..255, uint8 or float.
+            neighbours: (batch, others, 4) boxes of the other people, x1, y1, x2, y2 in crop pixels; a row without
+                area is padding. None: not known.
+            box: (batch, 4) the person's own box, likewise.
+
+        Returns:
+            (batch, joints, height / stride, width / stride).
+        """
+        features = self.features(image, neighbours, box)
+        direct = self.head(features)
+        if self.decoupling is None:
+            return direct
+        return self.decouple(features, peak(direct[:, -1]))[:, :-1]
+
+    def features(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+        """(batch, channels, height / stride, width / stride): what the head reads."""
+        normalised = self.normalise(image)
+        if self.neighbour_map is None:
+            return self.backbone(normalised)
+        stem, body = split(self.backbone)
+        early = stem(normalised)
+        stride = image.shape[-1] / early.shape[-1]
+        if neighbours is None:
+            neighbours = normalised.new_zeros(len(image), 1, 4)
+        if box is None:
+            box = normalised.new_zeros(len(image), 4)
+        return body(self.neighbour_map(early, neighbours, box, stride))
+
+    def decouple(self, features: Tensor, anchor: Tensor) -> Tensor:
+        """(batch, joints + 1, height, width): heatmaps and centre map seen from `anchor` ((batch, 2) x, y in cells)."""
+        assert self.decoupling is not None
+        return self.head(self.decoupling(features, anchor))
+
+
+Half = Callable[[Tensor], Tensor]
+
+
+def split(backbone: nn.Module) -> tuple[Half, Half]:
+    """A backbone's stem and body; a backbone of one piece is all body."""
+    stem, body = getattr(backbone, "stem", None), getattr(backbone, "body", None)
+    return (stem, body) if callable(stem) and callable(body) else (nn.Identity(), backbone)

@@ -1,0 +1,132 @@
+"""How a training steps: optimizer, learning rate, and the moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rdpose.config import TrainSettings
+
+
+def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """The optimizer that the settings name; weight decay acts on weights alone, never on biases and norms."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=True
+        )
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.lr, fused=True)
+
+
+def learning_rate(step: int, steps_per_epoch: int, settings: TrainSettings) -> float:
+    """The learning rate of a step (from 0): a linear warm-up, then steps or one cosine down to 1 %.
+
+    It is a function of the step alone, so that a resumed training takes exactly the rates it would have taken.
+    """
+    warmup = min(1.0, (step + 1) / (settings.warmup_steps + 1))
+    if settings.schedule == "cosine":
+        done = step / max(1, settings.epochs * steps_per_epoch)
+        return settings.lr * warmup * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    passed = sum(step >= epoch * steps_per_epoch for epoch in settings.lr_steps)
+    return settings.lr * warmup * settings.lr_factor**passed
+
+
+class WeightAverage:
+    """Exponential moving average of a network's state; the first steps weigh more, so that the start is forgotten.
+
+    Args:
+        network: whose state is followed.
+        decay: 0.999 remembers about the last thousand steps.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.tensors = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move towards the network's state of now; counters are copied."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        current = network.state_dict()
+        floating = [key for key, tensor in self.tensors.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([self.tensors[key] for key in floating], [current[key] for key in floating], 1 - decay)
+        for key in self.tensors.keys() - set(floating):
+            self.tensors[key].copy_(current[key])
+
+    def state(self) -> dict[str, Tensor | int | dict[str, Tensor]]:
+        return {"updates": self.updates, "tensors": self.tensors}
+
+    def restore(self, state: dict) -> None:
+        self.updates = state["updates"]
+        for key, tensor in state["tensors"].items():
+            self.tensors[key].copy_(tensor)
+
+
+def freeze_batch_norm(network: nn.Module) -> None:
+    """Let batch norms use, and keep, the statistics they have."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+class Stepper:
+    """Turns losses into steps: mixed precision, clipping, the optimizer, its learning rate.
+
+    Args:
+        network: what is trained.
+        settings: of the training.
+        device: where it runs; bf16 by default on GPUs that have it, fp32 on CPUs, where bf16 is far slower.
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: TrainSettings, device: torch.device, *, steps_per_epoch: int
+    ) -> None:
+        self.network, self.settings, self.device, self.steps_per_epoch = network, settings, device, steps_per_epoch
+        self.optimizer = make_optimizer(network, settings)
+        self.precision = choose_precision(settings.precision, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
+
+    def set_rate(self, step: int) -> float:
+        """Set the learning rate of a step, and return it."""
+        rate = learning_rate(step, self.steps_per_epoch, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def autocast(self) -> torch.autocast:
+        """The context of a forward pass."""
+        enabled = self.precision is not torch.float32
+        return torch.autocast(self.device.type, self.precision if enabled else torch.bfloat16, enabled=enabled)
+
+    def step(self, loss: Tensor) -> None:
+        """Backward, clip, step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.settings.clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def state(self) -> dict:
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def restore(self, state: dict) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that a forward pass computes in."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]

@@ -1,0 +1,45 @@
+"""What a network is trained on, drawn: crops with their joints, boxes and target heatmaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rdpose import drawing
+from rdpose.config import Settings
+from rdpose.data import sources
+from rdpose.models.training_step import draw_targets
+from rdpose.skeletons import Skeleton
+from rdpose.training import make_dataset
+
+STRIDE = 4
+TITLES = ("joints", "own box and neighbours", "targets", "centre")
+
+
+def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
+    """Draw the first `num` samples of the first epoch, a row each, as training will see them."""
+    skeleton = sources.skeleton_of(settings.data)
+    dataset = make_dataset(settings, skeleton)
+    picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]
+    samples = [dataset[0, int(pick)] for pick in picks]
+    batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+    ones = torch.ones(skeleton.num_joints + 1)
+    maps = draw_targets(batch, ones, stride=STRIDE, sigma=settings.model.sigma).maps
+    rows = [_row(sample, row_maps, skeleton) for sample, row_maps in zip(samples, maps, strict=True)]
+    return drawing.save(out, drawing.panel(rows, titles=TITLES))
+
+
+def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton) -> list[np.ndarray]:
+    crop = np.ascontiguousarray(sample["image"].permute(1, 2, 0).numpy())
+    labelled = (sample["visible"] > 0).float().numpy()[None]
+    boxes = torch.cat([sample["box"][None], sample["neighbours"]]).numpy()
+    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+    return [
+        drawing.draw_poses(crop, sample["joints"].numpy()[None], labelled, skeleton),
+        drawing.draw_boxes(crop, boxes, labels=["own", *[""] * (len(boxes) - 1)]),
+        drawing.draw_heatmap(crop, maps[:-1].amax(0).numpy(), peak=1.0),
+        drawing.draw_heatmap(crop, maps[-1].numpy(), peak=1.0),
+    ]

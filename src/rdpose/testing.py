@@ -1,0 +1,162 @@
+"""A network over a test set: crops, joints, scores, suppression, a results file, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from rdpose import checkpoint, distributed, evaluation, geometry, oks
+from rdpose.config import Settings, TestSettings
+from rdpose.data import sources
+from rdpose.data.loading import PictureCrops, PictureDataset
+from rdpose.data.people import People
+from rdpose.distributed import Process
+from rdpose.evaluation import Scores
+from rdpose.inference import Inference, Network
+from rdpose.progress import Bar
+from rdpose.skeletons import Skeleton
+
+
+class Found(NamedTuple):
+    """What a network found, in the order of the people."""
+
+    rows: np.ndarray
+    """(n,) int64 rows of the people."""
+    joints: np.ndarray
+    """(n, joints, 2) pixels of the picture."""
+    confidence: np.ndarray
+    """(n, joints)."""
+
+
+def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process, *, folder: Path) -> Scores | None:
+    """Test a network on the set that the settings name; writes `folder`/keypoints_<set>_results.json and scores.json.
+
+    Returns:
+        The figures on the main process, None on others, and None where the set has no labels.
+    """
+    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
+    found = find(inference, people, settings, here)
+    if not here.is_main:
+        return None
+    assert settings.data.test is not None
+    annotations = Path(settings.data.root) / settings.data.test.annotations
+    path = folder / f"keypoints_{Path(settings.data.test.images).stem}_results.json"
+    checkpoint.write_json(path, to_results(people, found, settings))
+    if not labelled:
+        print(f"{annotations} has no labels; results are in {path}")
+        return None
+    scores = evaluation.evaluate(path, annotations, metric=settings.data.metric, name=describe(settings))
+    checkpoint.write_json(folder / "scores.json", scores.to_dict())
+    return scores
+
+
+def test_weights(settings: Settings, weights: Path | None = None) -> Scores | None:
+    """Test a weights file (by default the run's best) on the set that the settings name.
+
+    The network is built as the file says; data and test settings are those given.
+
+    Raises:
+        ValueError: the network's joints are not the test set's.
+    """
+    path = weights or settings.run_dir / "model_best.safetensors"
+    network, trained, skeleton = checkpoint.load_network(path)
+    asked = sources.skeleton_of(settings.data)
+    if asked.joints != skeleton.joints:
+        raise ValueError(
+            f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "
+            f"{asked.num_joints} of {asked.name}; test on a set of the same joints"
+        )
+    settings = settings.model_copy(update={"model": trained.model})
+    with distributed.process() as here:
+        network = network.to(here.device, memory_format=torch.channels_last)
+        return test(network, skeleton, settings, here, folder=settings.run_dir / "results")
+
+
+def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:
+    """Joints of all boxes; every process looks at its share of the pictures, and the main one has all of them."""
+    wanted = people.visible.any(axis=1) & ~people.crowd if settings.test.boxes == "truth" else ~people.crowd
+    pictures = PictureDataset(
+        people,
+        settings.model.image_size,
+        max_neighbours=settings.data.max_neighbours,
+        wanted=wanted,
+        neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
+    )
+    share = Subset(pictures, range(here.rank, len(pictures), here.world))
+    loader = DataLoader(share, batch_size=None, num_workers=settings.data.workers)
+    parts = []
+    with Bar("testing", total=int(wanted.sum()), unit="people", quiet=not here.is_main) as bar:
+        for crops in batches(loader, settings.test.batch_size):
+            joints, confidence = inference.in_picture(crops, here.device)
+            parts.append(Found(crops.index.numpy(), joints.numpy(), confidence.numpy()))
+            bar.advance(len(crops.index) * here.world)
+    everything = [part for process in distributed.gather(parts, here) for part in process]
+    return in_order(everything, people.skeleton.num_joints)
+
+
+def in_order(parts: list[Found], num_joints: int) -> Found:
+    """Parts put together, sorted by row."""
+    nothing = Found(
+        np.zeros(0, np.int64), np.zeros((0, num_joints, 2), np.float32), np.zeros((0, num_joints), np.float32)
+    )
+    joined = Found(*(np.concatenate(columns) for columns in zip(nothing, *parts, strict=True)))
+    order = np.argsort(joined.rows, kind="stable")
+    return Found(*(column[order] for column in joined))
+
+
+def batches(pictures: Iterable[PictureCrops], size: int) -> Iterator[PictureCrops]:
+    """The same crops in batches of `size` people (the last may be smaller), across pictures."""
+    waiting: list[PictureCrops] = []
+    count = 0
+    for crops in pictures:
+        waiting, count = [*waiting, crops], count + len(crops.index)
+        if count < size:
+            continue
+        together = PictureCrops(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
+        full = count - count % size
+        for start in range(0, full, size):
+            yield PictureCrops(*(column[start : start + size] for column in together))
+        waiting, count = [PictureCrops(*(column[full:] for column in together))], count - full
+    if count:
+        yield PictureCrops(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
+
+
+def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
+    """Results in COCO's format: rescored by the joints, duplicates of one person left out.
+
+    With given boxes each result also names its `annotation_id`, and nobody is a duplicate.
+    """
+    test: TestSettings = settings.test
+    scores = oks.rescore(people.score[found.rows], found.confidence, test.joint_score)
+    images = people.image_index[found.rows]
+    kept = np.arange(len(found.rows))
+    if test.boxes == "detected":
+        _, size = geometry.crop_region(
+            people.box_xywh[found.rows], settings.model.image_size[0] / settings.model.image_size[1]
+        )
+        kept = oks.oks_nms(found.joints, scores, size.prod(axis=1), images, people.skeleton.sigmas, test.oks_nms)
+    table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).reshape(len(found.rows), -1)
+    return [
+        {
+            "image_id": int(people.image_id[images[row]]),
+            "category_id": people.category_id,
+            "keypoints": table[row].round(3).tolist(),
+            "score": float(scores[row]),
+        }
+        | ({"annotation_id": int(people.person_id[found.rows[row]])} if test.boxes == "truth" else {})
+        for row in kept
+    ]
+
+
+def describe(settings: Settings) -> str:
+    """A row's name in the table: the network, its input, the boxes and the flip test."""
+    width, height = settings.model.image_size
+    boxes = "given boxes" if settings.test.boxes == "truth" else "detected boxes"
+    flip = "flip test" if settings.test.flip else "no flip test"
+    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}"
