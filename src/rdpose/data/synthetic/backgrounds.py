@@ -21,7 +21,12 @@ def sample_background(rng: np.random.Generator, size_wh: Size) -> np.ndarray:
         _limb(rng, picture)
     if rng.random() < 0.45:  # as out of focus
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.6, 2.2)))
-    return _texture(rng, picture)
+    return _texture(rng, _faded(picture, float(rng.uniform(0.25, 0.95))))
+
+
+def _faded(picture: np.ndarray, saturation: float) -> np.ndarray:
+    grey = cv2.merge([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)] * 3)
+    return cv2.addWeighted(picture, saturation, grey, 1 - saturation, 0)
 
 
 def _wall_and_floor(rng: np.random.Generator, size_wh: Size) -> np.ndarray:

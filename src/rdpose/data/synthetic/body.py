@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rdpose.data.synthetic.clothing import Fabric, Outfit
-from rdpose.data.synthetic.figures import Figure
+from rdpose.data.synthetic.figures import Figure, Point
 from rdpose.skeletons import COCO_17
 
 SIDES = ("left", "right")
+FACE = COCO_17.joints[:5]
+NOSE_BEYOND_PROFILE = 0.3
+"""In head radii: so far behind the middle of the head a nose still shows, since it sticks out."""
+Place = str | Point
+"""The name of a point of the figure, or x, y, z in its units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
-    """circles (n, 3): x, y, radius; depth: parts with a larger one are painted later; joints: COCO names it holds."""
+    """circles: (x, y, radius) each; depth: parts with a larger one are painted later; joints: COCO names it holds."""
 
-    circles: np.ndarray
+    circles: tuple[tuple[float, float, float], ...]
     fabric: Fabric
     depth: tuple[float, int]
     joints: tuple[str, ...] = ()
     solid: bool = True
-    """Solid parts are shaded as round bodies and hide joints; others (eyes, a mouth) are flat marks."""
+    """Solid parts are shaded as round bodies and hide joints; others (eyes, a mouth, a shadow) are flat marks."""
     along: tuple[float, float] = (0.0, 1.0)
     """The direction that a pattern follows: along a limb, down a trunk."""
-
-    def moved(self, scale: float, offset: np.ndarray) -> Part:
-        circles = self.circles * scale
-        circles[:, :2] += offset
-        return replace(self, circles=circles)
+    opacity: int = 255
 
 
 @dataclass
-class _Wardrobe:
+class Wardrobe:
     """Collects the parts of one figure."""
 
     figure: Figure
@@ -41,189 +43,154 @@ class _Wardrobe:
     parts: list[Part] = field(default_factory=list)
 
     def add(
-        self, places, radii, fabric: Fabric, depth: float, joints: tuple[str, ...] = (), solid: bool = True
+        self,
+        places: Sequence[Place],
+        radii: float | Sequence[float],
+        fabric: Fabric,
+        depth: float,
+        *,
+        joints: tuple[str, ...] = (),
+        solid: bool = True,
+        opacity: int = 255,
     ) -> None:
-        """`places`: names of points or (3,) places; `depth` ties are broken by the order of adding."""
-        points = np.array([self.figure[place] if isinstance(place, str) else place for place in places])
-        circles = np.column_stack([points[:, :2], np.broadcast_to(radii, len(points))])
-        along = self.figure["pelvis"] - self.figure["neck"] if len(points) > 3 else points[-1] - points[0]
-        self.parts.append(Part(circles, fabric, (depth, len(self.parts)), joints, solid, tuple(along[:2].tolist())))
+        """A hull of circles around `places`; ties in `depth` are broken by the order of adding."""
+        points = [self.figure[place] if isinstance(place, str) else place for place in places]
+        sizes = [float(radii)] * len(points) if isinstance(radii, int | float) else radii
+        circles = tuple((x, y, r) for (x, y, _), r in zip(points, sizes, strict=True))
+        start, end = (self.figure["neck"], self.figure["pelvis"]) if len(points) > 3 else (points[0], points[-1])
+        along = (end[0] - start[0], end[1] - start[1])
+        self.parts.append(Part(circles, fabric, (depth, len(self.parts)), joints, solid, along, opacity))
 
 
-def dress(figure: Figure, outfit: Outfit) -> list[Part]:
-    """The figure's parts, from the farthest to the nearest, in standing heights."""
-    wardrobe = _Wardrobe(figure, outfit)
-    for side in SIDES:
-        _leg(wardrobe, side)
-        _arm(wardrobe, side)
-    _trunk(wardrobe)
-    _head(wardrobe)
-    return sorted(wardrobe.parts, key=lambda part: part.depth)
+def between(a: Point, b: Point, share: float) -> Point:
+    """The point at `share` of the way from a to b."""
+    return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
+
+
+def beside(point: Point, axis: np.ndarray, distance: float) -> Point:
+    """The point at `distance` along `axis` (3,), which is in camera axes with y up."""
+    x, y, z = (distance * axis).tolist()
+    return point[0] + x, point[1] - y, point[2] + z
 
 
 def facing_joints(figure: Figure) -> np.ndarray:
     """(17,) bool: joints on the side of the body that the camera sees; the far ear or shoulder is not among them."""
-    seen = np.ones(COCO_17.num_joints, bool)
-    head = figure["skull"][2]
-    for i, name in enumerate(COCO_17.joints):
-        depth = figure[name][2]
-        if name in ("nose", "left_eye", "right_eye"):
-            seen[i] = depth - head > 0.1 * figure.build.head
-        elif name.endswith("ear"):
-            seen[i] = depth - head > -0.35 * figure.build.head
-        elif name.endswith("shoulder"):
-            seen[i] = depth - figure["neck"][2] > -0.7 * figure.build.shoulder
-        elif name.endswith("hip"):
-            seen[i] = depth - figure["pelvis"][2] > -0.7 * figure.build.hip
-    return seen
+    build, depth = figure.build, figure.points[: COCO_17.num_joints, 2]
+    head, neck, pelvis = figure["skull"][2], figure["neck"][2], figure["pelvis"][2]
+    nearest = np.full(COCO_17.num_joints, -np.inf)
+    nearest[0], nearest[1:3] = head - NOSE_BEYOND_PROFILE * build.head, head + 0.1 * build.head
+    nearest[3:5] = head - 0.35 * build.head
+    nearest[5:7], nearest[11:13] = neck - 0.75 * build.shoulder, pelvis - 0.75 * build.hip
+    return depth > nearest
 
 
-def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-    return a + t * (b - a)
+def add_shadow(wardrobe: Wardrobe) -> None:
+    """A soft dark patch on the ground under the feet."""
+    figure = wardrobe.figure
+    feet = [figure[f"{side}_{end}"] for side in SIDES for end in ("heel", "toe")]
+    ground = max(y for _, y, _ in feet) + 0.005
+    for radius, opacity in ((0.056, 22), (0.047, 44), (0.038, 66), (0.028, 88), (0.018, 104)):
+        places = [(x, ground, 0.0) for x, _, _ in feet]
+        wardrobe.add(places, radius, Fabric((0, 0, 0)), -np.inf, solid=False, opacity=opacity)
 
 
-def _leg(wardrobe: _Wardrobe, side: str) -> None:
+def add_leg(wardrobe: Wardrobe, side: str) -> None:
+    """Shoe, shin and thigh, and what trousers or shorts cover of them."""
     figure, outfit = wardrobe.figure, wardrobe.outfit
-    girth = figure.build.girth
-    hip, knee, ankle, toe = (figure[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "toe"))
+    hip, knee, ankle = (figure[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
     upper, lower = (hip[2] + knee[2]) / 2, (knee[2] + ankle[2]) / 2
-    calf = _between(knee, ankle, 0.3)
-    radii = np.array([0.055, 0.036, 0.034, 0.022]) * (0.45 + 0.55 * girth)
-    thigh_joints, shin_joints = (f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")
-    wardrobe.add((f"{side}_heel", toe), (0.02, 0.016), outfit.shoes, lower - 0.001, (f"{side}_ankle",))
-    wardrobe.add((knee, calf, ankle), radii[[1, 2, 3]], outfit.skin, lower, shin_joints)
-    wardrobe.add((hip, knee), radii[[0, 1]], outfit.skin, upper, thigh_joints)
+    thick = 0.45 + 0.55 * figure.build.girth
+    top, middle, calf, bottom = 0.055 * thick, 0.036 * thick, 0.035 * thick, 0.021 * thick
+    thigh, shin = (f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")
+    wardrobe.add((f"{side}_heel", f"{side}_toe"), (0.021, 0.016), outfit.shoes, lower - 0.001, joints=shin[1:])
+    swell = between(knee, ankle, 0.3)
+    if outfit.leg < 1.8:
+        wardrobe.add((knee, swell, ankle), (middle, calf, bottom), outfit.skin, lower, joints=shin)
+    if outfit.leg < 0.9:
+        wardrobe.add((hip, knee), (top, middle), outfit.skin, upper, joints=thigh)
     loose = outfit.loose
     if outfit.leg > 1:
-        end = _between(knee, ankle, outfit.leg - 1)
-        wardrobe.add(
-            (knee, calf, end), radii[[1, 2, 3]] * (loose, loose, loose * 1.15), outfit.bottom, lower, shin_joints
-        )
+        end = between(knee, ankle, outfit.leg - 1)
+        radii = (middle * loose, calf * loose, bottom * loose * 1.2)
+        wardrobe.add((knee, swell, end), radii, outfit.bottom, lower, joints=shin)
     if outfit.leg > 0:
-        end = _between(hip, knee, min(outfit.leg, 1))
-        wardrobe.add((hip, end), radii[[0, 1]] * loose, outfit.bottom, upper + 0.001, thigh_joints)
+        end = between(hip, knee, min(outfit.leg, 1))
+        wardrobe.add((hip, end), (top * loose, middle * loose), outfit.bottom, upper + 0.001, joints=thigh)
 
 
-def _arm(wardrobe: _Wardrobe, side: str) -> None:
+def add_arm(wardrobe: Wardrobe, side: str) -> None:
+    """Hand, forearm and upper arm, and what a sleeve covers of them."""
     figure, outfit = wardrobe.figure, wardrobe.outfit
-    girth = figure.build.girth
     shoulder, elbow, wrist = (figure[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
     upper, lower = (shoulder[2] + elbow[2]) / 2, (elbow[2] + wrist[2]) / 2
-    radii = np.array([0.036, 0.026, 0.018]) * (0.4 + 0.6 * girth)
-    upper_joints, lower_joints = (f"{side}_shoulder", f"{side}_elbow"), (f"{side}_elbow", f"{side}_wrist")
-    wardrobe.add((wrist, f"{side}_hand"), (0.018, 0.019), outfit.skin, lower + 0.001, (f"{side}_wrist",))
-    wardrobe.add((elbow, _between(elbow, wrist, 0.25), wrist), radii[[1, 1, 2]], outfit.skin, lower, lower_joints)
-    wardrobe.add((shoulder, elbow), radii[:2], outfit.skin, upper, upper_joints)
+    thick = 0.4 + 0.6 * figure.build.girth
+    top, middle, bottom = 0.035 * thick, 0.026 * thick, 0.018 * thick
+    arm, forearm = (f"{side}_shoulder", f"{side}_elbow"), (f"{side}_elbow", f"{side}_wrist")
+    wardrobe.add((wrist, f"{side}_hand"), (0.017, 0.019), outfit.skin, lower + 0.001, joints=forearm[1:])
+    if outfit.sleeve < 1.8:
+        swell = between(elbow, wrist, 0.25)
+        wardrobe.add((elbow, swell, wrist), (middle, middle, bottom), outfit.skin, lower, joints=forearm)
+    if outfit.sleeve < 0.9:
+        wardrobe.add((shoulder, elbow), (top, middle), outfit.skin, upper, joints=arm)
     loose = outfit.loose
     if outfit.sleeve > 1:
-        end = _between(elbow, wrist, outfit.sleeve - 1)
-        wardrobe.add((elbow, end), radii[[1, 2]] * (loose, loose * 1.15), outfit.top, lower + 0.002, lower_joints)
+        end = between(elbow, wrist, outfit.sleeve - 1)
+        wardrobe.add((elbow, end), (middle * loose, bottom * loose * 1.2), outfit.top, lower + 0.002, joints=forearm)
     if outfit.sleeve > 0:
-        t = min(outfit.sleeve, 1)
-        end_radius = _between(radii[0], radii[1], t)
-        wardrobe.add(
-            (shoulder, _between(shoulder, elbow, t)),
-            (radii[0] * loose, end_radius * loose),
-            outfit.top,
-            upper + 0.001,
-            upper_joints,
-        )
+        share = min(outfit.sleeve, 1)
+        radii = (top * loose, (top + share * (middle - top)) * loose)
+        wardrobe.add((shoulder, between(shoulder, elbow, share)), radii, outfit.top, upper + 0.001, joints=arm)
 
 
-def _trunk(wardrobe: _Wardrobe) -> None:
+def add_trunk(wardrobe: Wardrobe) -> None:
+    """Pelvis, belly and chest in their clothes, the neck, and what is worn in front or on the back."""
     figure, outfit = wardrobe.figure, wardrobe.outfit
-    girth, loose, waist = figure.build.girth, 0.5 + 0.5 * outfit.loose, figure["waist"]
-    front = figure.trunk[2, 2]
-    middle = waist[2]
+    girth, waist, depth = figure.build.girth, figure["waist"], figure["waist"][2]
     hips, shoulders = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
-    wide = 0.056 * girth * loose
-    wardrobe.add(("neck", "jaw"), (0.032 * girth**0.5, 0.026 * girth**0.5), outfit.skin, middle - 0.002)
-    wardrobe.add((*hips, "pelvis"), (0.057 * girth, 0.057 * girth, 0.06 * girth), outfit.bottom, middle, hips)
+    wide = 0.056 * girth * (0.5 + 0.5 * outfit.loose)
+    wardrobe.add((*hips, "pelvis"), (0.057 * girth,) * 3, outfit.bottom, depth, joints=hips)
     if outfit.skirt > 0:
-        hems = [_between(figure[f"{s}_hip"], figure[f"{s}_knee"], min(outfit.skirt, 1)) for s in SIDES]
-        if outfit.skirt > 1:
-            hems = [_between(figure[f"{s}_knee"], figure[f"{s}_ankle"], outfit.skirt - 1) for s in SIDES]
-        depth = max(middle, *(float(hem[2]) for hem in hems)) + 0.03
-        wardrobe.add((*hips, *hems), (0.06 * girth, 0.06 * girth, 0.06, 0.06), outfit.bottom, depth, hips)
-        middle = depth if depth < figure["neck"][2] + 0.05 else middle
-    low = [_between(figure[hip], waist, 0.2) for hip in hips]
-    wardrobe.add((*low, "left_flank", "right_flank", "belly"), (wide, wide, wide, wide, wide), outfit.top, middle, hips)
+        depth = max(depth, _add_skirt(wardrobe))
+    low = [between(figure[hip], waist, 0.2) for hip in hips]
+    wardrobe.add((*low, "left_flank", "right_flank", "belly"), wide, outfit.top, depth, joints=hips)
     wardrobe.add(
         (*shoulders, "left_flank", "right_flank", "left_ribs", "right_ribs", "chest", "back"),
-        (0.038, 0.038, wide * 0.95, wide * 0.95, wide, wide, 0.03, 0.03),
+        (0.036, 0.036, wide * 0.95, wide * 0.95, wide, wide, 0.03, 0.03),
         outfit.top,
-        middle + 0.001,
-        (*shoulders, *hips),
+        depth + 0.001,
+        joints=(*shoulders, *hips),
     )
-    if front > 0.2:
-        collar = _between(figure["neck"], figure["waist"], 0.05) + figure.trunk[:, 2] * (0.03, -0.03, 0.03)
-        wardrobe.add((collar,), 0.026, outfit.skin, middle + 0.002, solid=False)
-        if outfit.opened is not None:
-            belt = _between(waist, figure["pelvis"], 0.6) + figure.trunk[:, 2] * (0.05, -0.05, 0.05)
-            wardrobe.add((collar, belt), (0.02, 0.03), outfit.opened, middle + 0.0015, solid=False)
+    front = figure.trunk[:, 2]
+    faces_viewer = front[2] > 0.15
+    if outfit.opened is not None and faces_viewer:
+        ends = beside(figure["neck"], front, 0.03), beside(between(waist, figure["pelvis"], 0.6), front, 0.06)
+        wardrobe.add(ends, (0.02, 0.032), outfit.opened, depth + 0.002, solid=False)
+    throat = between(figure["neck"], waist, 0.12 if faces_viewer else -0.05)
+    thick = 0.03 * girth**0.5
+    neck_depth = depth + 0.003 if faces_viewer else depth - 0.002
+    wardrobe.add((beside(throat, front, 0.02), "neck", "jaw"), (0.012, thick, 0.026), outfit.skin, neck_depth)
     if outfit.bag is not None:
-        depth = middle + (0.02 if front < 0 else -0.02)
-        behind = -figure.trunk[:, 2] * (1, -1, 1) * 0.075 * girth
-        places = [_between(figure["neck"], waist, t) + behind + a for t in (0.15, 0.9) for a in _across(figure, 0.035)]
-        wardrobe.add(places, 0.035, outfit.bag, depth)
+        _add_bag(wardrobe, depth + (0.004 if front[2] < 0 else -0.02))
 
 
-def _across(figure: Figure, half: float) -> tuple[np.ndarray, np.ndarray]:
-    across = figure.trunk[:, 0] * (half, -half, half)
-    return across, -across
+def _add_skirt(wardrobe: Wardrobe) -> float:
+    """Returns the depth at which a shirt hangs over the skirt."""
+    figure, outfit, girth = wardrobe.figure, wardrobe.outfit, wardrobe.figure.build.girth
+    start, end = ("hip", "knee") if outfit.skirt <= 1 else ("knee", "ankle")
+    share = outfit.skirt if outfit.skirt <= 1 else outfit.skirt - 1
+    hems = [between(figure[f"{side}_{start}"], figure[f"{side}_{end}"], share) for side in SIDES]
+    places = ("left_hip", "right_hip", *(("left_knee", "right_knee") if outfit.skirt > 1 else ()), *hems)
+    depth = max(figure["waist"][2], *(hem[2] for hem in hems)) + 0.03
+    wardrobe.add(places, 0.06 * girth, outfit.bottom, depth, joints=("left_hip", "right_hip"))
+    return depth if depth < figure["neck"][2] + 0.05 else -np.inf
 
 
-def _head(wardrobe: _Wardrobe) -> None:
-    figure, outfit = wardrobe.figure, wardrobe.outfit
-    r, facing = figure.build.head, figure.head[2, 2]
-    skin, hair = outfit.skin, outfit.hair
-    depth = float(np.clip(figure["skull"][2], figure["waist"][2] - 0.1, None)) + 0.03
-    scalp = skin if outfit.hair_style == "bald" else hair
-    size = 1.3 if outfit.hair_style == "afro" else 0.95
-    _hair_behind(wardrobe, depth)
-    ears = [(f"{side}_ear",) for side in SIDES if figure[f"{side}_ear"][2] - figure["skull"][2] > -0.5 * r]
-    face = lambda: wardrobe.add(  # noqa: E731
-        ("brow", "jaw", "left_cheek", "right_cheek"), np.array([0.78, 0.4, 0.5, 0.5]) * r, skin, depth
-    )
-    skull = lambda: wardrobe.add(("skull",), size * r, scalp, depth, COCO_17.joints[:5])  # noqa: E731
-    for paint in (skull, face) if facing > -0.35 else (face, skull):
-        paint()
-    for ear in ears:
-        wardrobe.add(ear, 0.17 * r, skin, depth, ear)
-    _face(wardrobe, depth)
-    if outfit.hat is not None:
-        wardrobe.add(("crown", "skull"), (0.55 * r, 0.98 * r), outfit.hat, depth) if facing < -0.35 else wardrobe.add(
-            ("crown", _between(figure["crown"], figure["skull"], 0.5)), (0.55 * r, 0.82 * r), outfit.hat, depth
-        )
-        if facing > -0.3:
-            wardrobe.add(
-                ("peak", _between(figure["crown"], figure["brow"], 0.4)), (0.2 * r, 0.4 * r), outfit.hat, depth
-            )
-
-
-def _hair_behind(wardrobe: _Wardrobe, depth: float) -> None:
-    figure, outfit, r = wardrobe.figure, wardrobe.outfit, wardrobe.figure.build.head
-    behind = depth - 0.05 if figure.head[2, 2] > -0.2 else depth + 0.002
-    if outfit.hair_style == "long":
-        wardrobe.add(("skull", "nape"), (1.02 * r, 0.85 * r), outfit.hair, behind)
-    elif outfit.hair_style == "tail":
-        wardrobe.add(("bun", "nape"), (0.35 * r, 0.2 * r), outfit.hair, behind)
-    elif outfit.hair_style == "bun":
-        wardrobe.add(("bun",), 0.42 * r, outfit.hair, behind)
-
-
-def _face(wardrobe: _Wardrobe, depth: float) -> None:
-    figure, outfit, r = wardrobe.figure, wardrobe.outfit, wardrobe.figure.build.head
-    head = figure["skull"][2]
-    dark, white = Fabric((34, 26, 24)), Fabric((244, 242, 238))
-    lips = Fabric(tuple(c * f for c, f in zip(outfit.skin.colour, (0.78, 0.55, 0.52), strict=True)))
-    shadow = Fabric(tuple(0.8 * c for c in outfit.skin.colour))
-    for side in SIDES:
-        if figure[f"{side}_eye"][2] - head > 0.1 * r:
-            if outfit.glasses:
-                wardrobe.add((f"{side}_eye",), 0.3 * r, dark, depth, solid=False)
-            wardrobe.add((f"{side}_eye",), 0.2 * r, white, depth, solid=False)
-            wardrobe.add((f"{side}_eye",), 0.12 * r, dark, depth, solid=False)
-    if figure["nose"][2] - head > 0.1 * r:
-        wardrobe.add(("nose",), 0.17 * r, shadow, depth, solid=False)
-        wardrobe.add(("mouth_left", "mouth_right"), 0.08 * r, lips, depth, solid=False)
+def _add_bag(wardrobe: Wardrobe, depth: float) -> None:
+    figure, bag = wardrobe.figure, wardrobe.outfit.bag
+    assert bag is not None
+    behind = [
+        beside(between(figure["neck"], figure["waist"], t), -figure.trunk[:, 2], 0.075 * figure.build.girth)
+        for t in (0.15, 0.9)
+    ]
+    corners = [beside(point, figure.trunk[:, 0], half) for point in behind for half in (0.035, -0.035)]
+    wardrobe.add(corners, 0.035, bag, depth)

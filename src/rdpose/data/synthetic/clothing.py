@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 Colour = tuple[float, float, float]
+HAIR_STYLES = (*("short",) * 6, *("long",) * 3, "bun", "tail", "tail", "afro", "bald")
 PATTERNS = ("plain", "hoops", "stripes", "checks", "dots", "block")
 
 SKINS: tuple[Colour, ...] = (
@@ -29,7 +30,8 @@ class Fabric:
     colour: Colour
     pattern: str = "plain"
     second: Colour = (0, 0, 0)
-    repeats: int = 6
+    step: float = 0.04
+    """The pattern repeats after this share of the standing height."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,22 @@ class Outfit:
 
 def sample_colour(rng: np.random.Generator, neutral: float = 0.4) -> Colour:
     """RGB 0..255: one of the colours that most clothes have, with probability `neutral`, or any hue."""
-    if rng.random() < neutral:
-        base = np.array(NEUTRALS[rng.integers(len(NEUTRALS))]) + rng.normal(0, 6, 3)
-        return tuple(float(c) for c in np.clip(base, 0, 255))
-    hue, saturation, value = rng.random(), rng.uniform(0.3, 0.95), rng.uniform(0.3, 0.98)
-    return tuple(255 * c for c in colorsys.hsv_to_rgb(hue, saturation, value))
+    kind, hue, saturation, value = rng.random(4).tolist()
+    if kind < neutral:
+        shift = 20 * (value - 0.5)
+        return _colour([c + shift for c in NEUTRALS[int(hue * len(NEUTRALS))]])
+    return _colour([255 * c for c in colorsys.hsv_to_rgb(hue, 0.25 + 0.65 * saturation, 0.3 + 0.66 * value)])
 
 
 def sample_fabric(rng: np.random.Generator, plain: float = 0.5, neutral: float = 0.4) -> Fabric:
-    pattern = "plain" if rng.random() < plain else str(rng.choice(PATTERNS[1:]))
-    return Fabric(sample_colour(rng, neutral), pattern, sample_colour(rng, 0.5), int(rng.integers(4, 12)))
+    pattern = "plain" if rng.random() < plain else PATTERNS[rng.integers(1, len(PATTERNS))]
+    return Fabric(sample_colour(rng, neutral), pattern, sample_colour(rng, 0.5), float(rng.uniform(0.025, 0.07)))
 
 
 def sample_outfit(rng: np.random.Generator, team: Outfit | None = None) -> Outfit:
     """A whole person; clothes are the team's where there is one, skin and hair are one's own."""
     clothes = team or sample_clothes(rng)
-    style = str(rng.choice(("short", "long", "bun", "tail", "afro", "bald"), p=(0.44, 0.22, 0.1, 0.1, 0.07, 0.07)))
+    style = HAIR_STYLES[rng.integers(len(HAIR_STYLES))]
     return replace(
         clothes,
         skin=Fabric(_jitter(rng, SKINS[rng.integers(len(SKINS))], 5)),
@@ -85,8 +87,8 @@ def sample_outfit(rng: np.random.Generator, team: Outfit | None = None) -> Outfi
 def sample_clothes(rng: np.random.Generator) -> Outfit:
     """Top, bottom and shoes: shirts of any sleeve, open jackets, trousers, shorts, skirts, dresses."""
     top = sample_fabric(rng)
-    sleeve = float(rng.choice((0.0, 0.55, 1.95), p=(0.12, 0.44, 0.44))) + float(rng.uniform(-0.1, 0.1))
-    kind = rng.random()
+    kind, length = rng.random(), rng.random()
+    sleeve = (0.0 if length < 0.12 else 0.55 if length < 0.56 else 1.9) + float(rng.uniform(-0.1, 0.1))
     bottom, leg, skirt = sample_fabric(rng, 0.85, 0.7), float(rng.uniform(1.9, 2.0)), 0.0
     if kind < 0.26:
         leg = float(rng.uniform(0.5, 1.15))
@@ -104,5 +106,16 @@ def sample_clothes(rng: np.random.Generator) -> Outfit:
     )
 
 
+def tinted(fabric: Fabric, factor: float) -> Fabric:
+    """The same, plain and darker; red fades least, as in skin."""
+    red, green, blue = fabric.colour
+    return Fabric((red * (0.5 + 0.5 * factor), green * factor, blue * factor))
+
+
 def _jitter(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
-    return tuple(float(c) for c in np.clip(np.array(colour) + rng.normal(0, spread, 3), 0, 255))
+    return _colour((np.array(colour) + rng.normal(0, spread, 3)).tolist())
+
+
+def _colour(values: list[float]) -> Colour:
+    red, green, blue = (min(max(value, 0.0), 255.0) for value in values)
+    return red, green, blue

@@ -75,12 +75,10 @@ def crowd_index(boxes_xywh: np.ndarray, joints: np.ndarray, labelled: np.ndarray
 
 def _image_entry(image_id: int, file_name: str, scene: Scene) -> dict:
     height, width = scene.picture.shape[:2]
-    people = scene.people
-    index = crowd_index(
-        np.array([p.box_xywh for p in people]),
-        np.array([p.joints for p in people]),
-        np.array([p.visible > 0 for p in people]),
+    boxes, joints, visible = (
+        np.array([getattr(person, name) for person in scene.people]) for name in ("box_xywh", "joints", "visible")
     )
+    index = crowd_index(boxes, joints, visible > 0)
     return {"id": image_id, "file_name": file_name, "width": width, "height": height, "crowdIndex": round(index, 4)}
 
 

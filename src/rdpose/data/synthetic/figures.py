@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,7 @@ POINTS = (
     *("skull", "jaw", "brow", "mouth_left", "mouth_right", "crown", "peak", "bun", "nape", "chest", "belly", "back"),
     *("left_flank", "right_flank", "left_ribs", "right_ribs", "left_cheek", "right_cheek"),
 )
+Point = tuple[float, float, float]
 INDEX = {name: i for i, name in enumerate(POINTS)}
 
 # In head radii: x to the person's left, y up, z forward, from the middle of the head.
@@ -31,7 +33,7 @@ _HEAD = {
     "mouth_left": (0.2, -0.5, 0.86),
     "mouth_right": (-0.2, -0.5, 0.86),
     "crown": (0, 0.85, -0.1),
-    "peak": (0, 0.5, 1.35),
+    "peak": (0, 0.66, 1.25),
     "bun": (0, 0.55, -1.05),
     "nape": (0, -0.9, -0.55),
     "left_cheek": (0.42, -0.22, 0.42),
@@ -68,8 +70,12 @@ class Figure:
     trunk: np.ndarray
     """(3, 3): the same of the chest."""
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.points[INDEX[name]]
+    def __getitem__(self, name: str) -> Point:
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, Point]:
+        return {name: (x, y, z) for name, (x, y, z) in zip(POINTS, self.points.tolist(), strict=True)}
 
 
 def sample_build(rng: np.random.Generator) -> Build:

@@ -63,7 +63,7 @@ ACTIVITIES = (
     Activity(0.05, ("bent", "bent"), ("reaching", "holding", "hanging"), (25, 65), 10),
     Activity(0.04, ("straight", "bent"), ("raised", "throwing", "raised", "spread"), (-12, 8), 14),
 )
-_WEIGHTS = np.array([activity.weight for activity in ACTIVITIES]) / sum(activity.weight for activity in ACTIVITIES)
+_CUMULATED = np.cumsum([activity.weight for activity in ACTIVITIES])
 
 ROOT, CHEST, HEAD = 0, 1, 2
 SHOULDERS, ELBOWS, HIPS, KNEES, ANKLES = (slice(i, i + 2) for i in range(3, 13, 2))
@@ -91,23 +91,24 @@ def standing(yaw: float = 0.0) -> Pose:
 
 def sample_pose(rng: np.random.Generator) -> Pose:
     """A posture within natural joint ranges, and where it faces: towards the viewer, away, or anywhere."""
-    activity = ACTIVITIES[int(rng.choice(len(ACTIVITIES), p=_WEIGHTS))]
+    activity = ACTIVITIES[np.searchsorted(_CUMULATED, rng.random() * _CUMULATED[-1])]
     rotations = np.zeros((NUM_ROTATIONS, 3))
     rotations[ROOT] = rng.normal(0, (3, 0, activity.sway / 2))
     rotations[CHEST] = rng.uniform(*activity.lean), rng.normal(0, 10), rng.normal(0, activity.sway)
     head = np.clip(rng.normal(0, (10, 25, 7)), (-25, -60, -16), (25, 60, 16))
     rotations[HEAD] = head - (0.5 * rotations[CHEST, 0], 0, 0)  # people look ahead when they lean
-    legs = rng.permutation(activity.legs)
-    first = str(rng.choice(activity.arms))
-    arms = (first, first if rng.random() < 0.55 else str(rng.choice(activity.arms)))
+    legs = activity.legs if rng.random() < 0.5 else activity.legs[::-1]
+    first = activity.arms[rng.integers(len(activity.arms))]
+    arms = (first, first if rng.random() < 0.55 else activity.arms[rng.integers(len(activity.arms))])
+    limbs = _draw(rng, (*(ARMS[arm] for arm in arms), *(LEGS[leg] for leg in legs)))
     for side, sign in enumerate((1, -1)):
-        forward, aside, inward, bend = _draw(rng, ARMS[arms[side]])
+        forward, aside, inward, bend = limbs[side]
         rotations[SHOULDERS][side] = -forward, -sign * inward, sign * aside
         rotations[ELBOWS][side, 0] = -bend
-        forward, aside, outward, bend = _draw(rng, LEGS[legs[side]])
+        forward, aside, outward, bend = limbs[2 + side]
         rotations[HIPS][side] = -forward, sign * outward, sign * aside
         rotations[KNEES][side, 0] = bend
-        rotations[ANKLES][side, 0] = np.clip(forward - bend + rotations[ROOT, 0], -35, 25)
+        rotations[ANKLES][side, 0] = min(max(forward - bend, -35), 25)
     return Pose(np.radians(rotations), sample_yaw(rng), float(np.radians(rng.uniform(-4, 12))))
 
 
@@ -119,9 +120,10 @@ def sample_yaw(rng: np.random.Generator) -> float:
     return float(rng.uniform(-np.pi, np.pi))
 
 
-def _draw(rng: np.random.Generator, ranges: tuple[Range, ...]) -> np.ndarray:
-    low, high = np.array(ranges).T
-    return rng.uniform(low, high)
+def _draw(rng: np.random.Generator, limbs: tuple[tuple[Range, ...], ...]) -> list[list[float]]:
+    """Per limb, its four angles in degrees."""
+    low, high = np.moveaxis(np.array(limbs), -1, 0)
+    return (low + (high - low) * rng.random(low.shape)).tolist()
 
 
 def matrices(rotations: np.ndarray) -> np.ndarray:
