@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from rdpose import config, skeletons
 from rdpose.config import Settings
 from rdpose.models import builders
+from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose
 from rdpose.skeletons import Skeleton
 
@@ -105,7 +106,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no training state ({reason}); remove it to start afresh") from None
 
 
-def load_network(path: str | Path) -> tuple[RDPose, Settings, Skeleton]:
+def load_network(path: str | Path) -> tuple[RDPose | OfficialRDPose, Settings, Skeleton]:
     """The network of a weights file, in evaluation mode, with its settings and joints; strictly loaded.
 
     Raises:

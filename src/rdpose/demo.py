@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,31 +25,32 @@ NUM_PICTURES = {"train2017": 900, "val2017": 100}
 
 
 def run(
-    out: Path, *, seed: int = 0, settings: Settings | None = None, num_pictures: dict | None = None
+    out: Path, *, seed: int = 0, overrides: Sequence[str] = (), num_pictures: dict[str, int] = NUM_PICTURES
 ) -> Iterator[str]:
     """Run the demo into `out`; yields the lines to print.
 
     Args:
-        settings: other settings than the demo's own.
-        num_pictures: other sizes of the two sets.
+        overrides: of the demo's settings.
+        num_pictures: sizes of the two sets.
     """
     started = time.monotonic()
-    settings = settings or demo_settings(out, seed)
-    render(Path(settings.data.root), num_pictures or NUM_PICTURES, seed)
+    settings = demo_settings(out, seed, overrides)
+    render(Path(settings.data.root), num_pictures, seed)
     best = training.train(settings)
     scores = testing.test_weights(settings, best)
     yield f"\n{scores}\n"
     network, _, skeleton = checkpoint.load_network(best)
+    assert isinstance(network, RDPose)
     yield f"people found:          {draw_found(settings, skeleton, network, out / 'found.png')}"
     yield f"direct and decoupled:  {draw_decoupling(settings, skeleton, network, out / 'decoupling.png')}"
     yield f"weights:               {best}"
     yield f"time:                  {clock(time.monotonic() - started)}"
 
 
-def demo_settings(out: Path, seed: int) -> Settings:
+def demo_settings(out: Path, seed: int, overrides: Sequence[str]) -> Settings:
     """The demo's settings file, with its places below `out`."""
     path = Path(str(files("rdpose") / "demo.yaml"))
-    return config.load(path, [f"output_dir={out / 'output'}", f"data.root={out / 'data'}", f"seed={seed}"])
+    return config.load(path, [f"output_dir={out / 'output'}", f"data.root={out / 'data'}", f"seed={seed}", *overrides])
 
 
 def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:

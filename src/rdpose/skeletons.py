@@ -149,12 +149,12 @@ def from_dict(content: Mapping[str, Any], *, source: str = "skeleton") -> Skelet
         ValueError: a key is unknown, `joints` is missing, or a joint is not among them.
     """
     keys = [field.name for field in fields(Skeleton)]
+    if not isinstance(content, Mapping) or not isinstance(content.get("joints"), (list, tuple)):
+        raise ValueError(f"{source} is not a skeleton: it has no list `joints`")
     try:
         if unknown := set(content) - set(keys):
             raise ValueError(f"unknown key {min(unknown)}; there are {', '.join(keys)}")
         return _from_known_keys(content, Path(source).stem)
-    except KeyError:
-        raise ValueError(f"{source} is not a skeleton: it has no list `joints`") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{source} is not a skeleton: {error}") from None
 

@@ -56,7 +56,7 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
     return scores
 
 
-def test_weights(settings: Settings, weights: Path | None = None) -> Scores | None:
+def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
     """Test a weights file (by default the run's best) on the set that the settings name.
 
     The network is built as the file says; data and test settings are those given.
@@ -74,8 +74,7 @@ def test_weights(settings: Settings, weights: Path | None = None) -> Scores | No
         )
     settings = settings.model_copy(update={"model": trained.model})
     with distributed.process() as here:
-        network = network.to(here.device, memory_format=torch.channels_last)
-        return test(network, skeleton, settings, here, folder=settings.run_dir / "results")
+        return test(distributed.place(network, here), skeleton, settings, here, folder=settings.run_dir / "results")
 
 
 def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:

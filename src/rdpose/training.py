@@ -23,9 +23,10 @@ from rdpose.data import sources
 from rdpose.data.loading import CropDataset, EpochSampler
 from rdpose.distributed import Process
 from rdpose.models import builders
+from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
-from rdpose.models.training_step import LossWeights, RDPoseForTraining
+from rdpose.models.training_step import LossWeights, OfficialForTraining, RDPoseForTraining
 from rdpose.optimisation import Stepper, WeightAverage
 from rdpose.progress import Bar
 from rdpose.records import Means, Records
@@ -67,7 +68,7 @@ class Run:
             if here.is_main:
                 print(report)
         self.loader, self.sampler = make_loader(settings, self.skeleton, here)
-        training = wrap(self.network, settings, self.skeleton).to(here.device, memory_format=torch.channels_last)
+        training = distributed.place(wrap(self.network, settings, self.skeleton), here)
         self.training = spread(training, settings, here)
         self.stepper = Stepper(self.network, settings.train, here.device, steps_per_epoch=len(self.sampler))
         self.average = WeightAverage(self.network, settings.train.ema) if settings.train.ema else None
@@ -113,7 +114,7 @@ class Run:
             self.average.update(self.network)
         return {name: term.detach() for name, term in terms.items()}
 
-    def shipped(self) -> RDPose:
+    def shipped(self) -> RDPose | OfficialRDPose:
         """The network as it is tested and shipped: the average's weights where there is one."""
         network = copy.deepcopy(self.network)
         if self.average:
@@ -187,14 +188,17 @@ class Run:
         )
 
 
-def wrap(network: RDPose, settings: Settings, skeleton: Skeleton) -> RDPoseForTraining:
+def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleton) -> nn.Module:
     """A network with its losses and, where it decouples, PDM."""
+    loss = partial(losses.heatmap_loss, reduction=settings.loss.reduction, ohkm_topk=settings.loss.ohkm_topk)
+    if isinstance(network, OfficialRDPose):
+        return OfficialForTraining(network, loss=loss, sigma=settings.model.sigma)
     perturb = network.decoupling is not None and settings.loss.perturbed > 0
     weights = torch.from_numpy(losses.joint_weights(skeleton)) if settings.loss.joint_weights else None
     return RDPoseForTraining(
         network,
         Perturbation(**settings.perturbation.model_dump()) if perturb else None,
-        loss=partial(losses.heatmap_loss, reduction=settings.loss.reduction, ohkm_topk=settings.loss.ohkm_topk),
+        loss=loss,
         weights=LossWeights(settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed),
         sigma=settings.model.sigma,
         joint_weights=weights,

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rdpose import checkpoint
-from rdpose.models.rdpose import RDPose
 from rdpose.skeletons import Skeleton
 
 HEAD = ("head.weight", "head.bias")
@@ -40,7 +39,7 @@ class TransferReport:
 
 
 @torch.no_grad()
-def start_from(network: RDPose, path: Path, skeleton: Skeleton) -> TransferReport:
+def start_from(network: nn.Module, path: Path, skeleton: Skeleton) -> TransferReport:
     """Copy into `network` (of `skeleton`) whatever of a weights file has its name and shape; joints go by name.
 
     Raises:

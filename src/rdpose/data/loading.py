@@ -56,10 +56,10 @@ class CropDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: tuple[int, int]) -> dict[str, Tensor]:
-        epoch, index = place
-        rng = np.random.default_rng((self.seed, epoch, index))
-        row, people = self.rows[index], self.people
+    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:
+        epoch, number = index
+        rng = np.random.default_rng((self.seed, epoch, number))
+        row, people = self.rows[number], self.people
         view = augment.draw_view(
             rng,
             people.box_xywh[row],
@@ -132,11 +132,11 @@ class PictureDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, item: int) -> PictureCrops:
-        rows = self.people.people_of(self.images[item])
+    def __getitem__(self, index: int) -> PictureCrops:
+        rows = self.people.people_of(self.images[index])
         wanted = np.flatnonzero(self.wanted[rows])
         crops = crop_people(
-            pictures.read(self.people.image_path(self.images[item])),
+            pictures.read(self.people.image_path(self.images[index])),
             geometry.xywh_to_xyxy(self.people.box_xywh[rows]),
             self.image_size,
             max_neighbours=self.max_neighbours,

@@ -9,7 +9,8 @@ import numpy as np
 
 from rdpose import skeletons
 from rdpose.config import DataSettings, SourceSettings, TestSettings
-from rdpose.data import annotations, detections, people
+from rdpose.data import annotations as annotation_files
+from rdpose.data import detections, people
 from rdpose.data.people import People
 from rdpose.skeletons import Skeleton
 
@@ -67,4 +68,6 @@ def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -
 
 def _read(data: DataSettings, source: SourceSettings, skeleton: Skeleton | None) -> People:
     root = Path(data.root)
-    return annotations.read(root / source.annotations, root / source.images, skeleton=skeleton, format=source.format)
+    return annotation_files.read(
+        root / source.annotations, root / source.images, skeleton=skeleton, format=source.format
+    )

@@ -13,32 +13,48 @@ from torch import nn
 
 from rdpose.models import hrnet, resnet
 from rdpose.models.decoupling import FeatureDecoupling
-from rdpose.models.rdpose import RDPose
+from rdpose.models.official import OfficialRDPose
+from rdpose.models.rdpose import RDPose, number_of
 
+RESNETS: dict[str, Callable[[], nn.Module]] = {
+    f"resnet{depth}": partial(resnet.SimpleBaseline, depth) for depth in (18, 34, 50, 101, 152)
+}
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_w32": hrnet.hrnet_w32,
     "hrnet_w48": hrnet.hrnet_w48,
     "hrnet_small": hrnet.hrnet_small,
-} | {f"resnet{depth}": partial(resnet.SimpleBaseline, depth) for depth in (18, 34, 50, 101, 152)}
+    **RESNETS,
+}
+VARIANTS = ("rdpose", "rdpose-paper", "plain", "official")
 
-VARIANTS = ("rdpose", "rdpose-paper", "plain")
 
-
-def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose:
+def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose | OfficialRDPose:
     """A pose network with fresh weights.
 
     Args:
         backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`.
-        variant: rdpose (residual decoupling, aware of neighbours), rdpose-paper, or plain (nothing decouples).
+        variant: rdpose (residual decoupling, aware of neighbours), rdpose-paper, plain (nothing decouples), or
+            official (what the published code computes).
 
     Raises:
         ValueError: the backbone or the variant is unknown.
     """
-    if isinstance(backbone, str):
-        if backbone not in BACKBONES:
-            raise ValueError(f"unknown backbone {backbone!r}; there are {', '.join(BACKBONES)}")
-        backbone = BACKBONES[backbone]()
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
-    decoupling = None if variant == "plain" else FeatureDecoupling(backbone.channels, residual=variant == "rdpose")
-    return RDPose(backbone, num_joints, decoupling=decoupling, neighbour_aware=variant == "rdpose")
+    module = backbone if isinstance(backbone, nn.Module) else build_backbone(backbone)
+    if variant == "official":
+        return OfficialRDPose(module, num_joints, decouple_at_test=not isinstance(module, resnet.SimpleBaseline))
+    channels = number_of(module, "channels")
+    decoupling = None if variant == "plain" else FeatureDecoupling(channels, residual=variant == "rdpose")
+    return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant == "rdpose")
+
+
+def build_backbone(name: str) -> nn.Module:
+    """The backbone called `name`, with fresh weights.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
+    return BACKBONES[name]()

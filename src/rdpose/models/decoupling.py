@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 
 class FeatureDecoupling(nn.Module):
-    """FDM: `Fc = F * Wc a`; `m = sigmoid(conv5x5([sum_c(F * Ws a), offset to the anchor]))`; `G = relu(conv1x1([Fc; F m]))`.
+    """FDM. With the anchor's vector `a`: `Fc = F * Wc a`, `Fs = F * sigmoid(conv5x5([sum_c(F * Ws a), offsets]))`,
+    `G = relu(conv1x1([Fc; Fs]))`.
 
     Args:
         channels: of the feature map.
-        residual: `G = F + conv1x1([Fc; F m])` with the convolution zero at first, so that the decoupled path starts
+        residual: `G = F + conv1x1([Fc; Fs])` with the convolution zero at first, so that the decoupled path starts
             as the direct one instead of having to learn it.
     """
 
@@ -26,8 +27,7 @@ class FeatureDecoupling(nn.Module):
         self.mask = nn.Conv2d(3, 1, kernel_size=5, padding=2)
         self.fuse = nn.Conv2d(2 * channels, channels, kernel_size=1)
         if residual:
-            nn.init.zeros_(self.fuse.weight)
-            nn.init.zeros_(self.fuse.bias)
+            init_conv(self.fuse, std=0.0)
 
     def forward(self, features: Tensor, anchor: Tensor) -> Tensor:
         """Features recalibrated for one anchor each.
@@ -49,6 +49,13 @@ class FeatureDecoupling(nn.Module):
         """(batch, 1, height, width) in 0..1: how much of each place belongs to the anchor's person."""
         likeness = (features * self.place(vector)[:, :, None, None]).sum(dim=1, keepdim=True)
         return torch.sigmoid(self.mask(torch.cat([likeness, anchor_offsets(features, anchor)], dim=1)))
+
+
+def init_conv(layer: nn.Conv2d, *, std: float) -> None:
+    """Weights of N(0, std), no bias."""
+    nn.init.normal_(layer.weight, std=std)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def features_at(features: Tensor, anchor: Tensor) -> Tensor:

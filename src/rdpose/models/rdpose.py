@@ -10,30 +10,15 @@ adds (PDM, losses) lives in `training_step.py`; this module cannot contain it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from rdpose.models.decoupling import peak
+from rdpose.models.decoupling import init_conv, peak
 from rdpose.models.neighbour_map import NeighbourMap
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@runtime_checkable
-class Backbone(Protocol):
-    """Any module that turns a normalised picture (b, 3, H, W) into a map (b, channels, H / stride, W / stride).
-
-    A backbone may offer `stem` and `body` (its two halves) and `stem_channels`; the boxes of the people are then
-    joined between them, and before the first layer otherwise.
-    """
-
-    channels: int
-    stride: int
-
-    def __call__(self, image: Tensor) -> Tensor: ...
 
 
 class Normalise(nn.Module):
@@ -56,7 +41,9 @@ class RDPose(nn.Module):
     """Top-down pose network.
 
     Args:
-        backbone: see `Backbone`.
+        backbone: any module that turns a normalised picture (b, 3, H, W) into a map (b, channels, H / stride,
+            W / stride), with the attributes `channels` and `stride`. It may offer its two halves as `stem` and `body`,
+            with `stem_channels`; people's boxes are then joined between them, and before the first layer otherwise.
         num_joints: K.
         decoupling: a module `(features, anchor) -> features`; None is the plain network without a centre channel.
         neighbour_aware: join maps of the people's boxes to the features.
@@ -72,23 +59,15 @@ class RDPose(nn.Module):
         head_std: float = 0.01,
     ) -> None:
         super().__init__()
-        if not isinstance(backbone, Backbone):
-            raise ValueError(
-                f"{type(backbone).__name__} is no backbone: it needs the attributes `channels` and `stride`"
-            )
         self.num_joints = num_joints
         self.normalise = Normalise()
         self.backbone = backbone
+        self.stride = number_of(backbone, "stride")
         self.neighbour_map = NeighbourMap(getattr(backbone, "stem_channels", 3)) if neighbour_aware else None
         self.decoupling = decoupling
-        self.head = nn.Conv2d(backbone.channels, num_joints + (decoupling is not None), kernel_size=1)
-        nn.init.normal_(self.head.weight, std=head_std)
-        nn.init.zeros_(self.head.bias)
-
-    @property
-    def stride(self) -> int:
-        """Crop pixels per heatmap cell."""
-        return self.backbone.stride
+        num_maps = num_joints + (decoupling is not None)
+        self.head = nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel_size=1)
+        init_conv(self.head, std=head_std)
 
     def forward(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
         """Heatmaps of the person that each crop was made for.
@@ -126,6 +105,18 @@ class RDPose(nn.Module):
         """(batch, joints + 1, height, width): heatmaps and centre map seen from `anchor` ((batch, 2) x, y in cells)."""
         assert self.decoupling is not None
         return self.head(self.decoupling(features, anchor))
+
+
+def number_of(backbone: nn.Module, name: str) -> int:
+    """A backbone's `channels` or `stride`.
+
+    Raises:
+        ValueError: the module does not say.
+    """
+    value = getattr(backbone, name, None)
+    if not isinstance(value, int):
+        raise ValueError(f"{type(backbone).__name__} is no backbone: it needs whole `channels` and `stride`")
+    return value
 
 
 Half = Callable[[Tensor], Tensor]

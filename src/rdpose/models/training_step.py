@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rdpose import heatmaps
 from rdpose.models.decoupling import peak
+from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
 
@@ -115,3 +116,28 @@ class RDPoseForTraining(nn.Module):
         return self.perturbation(
             targets.center, batch["box"] / stride, batch["neighbours"] / stride, batch["draws"], size_wh
         )
+
+
+class OfficialForTraining(nn.Module):
+    """The published code's training step: its own loss, its centre channel without target and weight.
+
+    Args:
+        network: an `OfficialRDPose`.
+        loss: `(predicted, target, weight) -> scalar`.
+        sigma: of the targets, in cells.
+    """
+
+    keep: Tensor
+
+    def __init__(self, network: OfficialRDPose, *, loss: HeatmapLoss, sigma: float) -> None:
+        super().__init__()
+        self.network, self.loss, self.sigma = network, loss, sigma
+        keep = torch.ones(network.num_joints + 1)
+        keep[-1] = 0
+        self.register_buffer("keep", keep, persistent=False)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Terms of the loss of one batch (see `RDPoseForTraining`)."""
+        targets = draw_targets(batch, self.keep, stride=self.network.stride, sigma=self.sigma)
+        maps = targets.maps * self.keep[:, None, None]
+        return self.network.loss_terms(batch["image"], maps, targets.weights, self.loss)
