@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -42,20 +42,30 @@ def write_dataset(
         `visible_fraction`, the share of the silhouette that nobody stands in front of; `bbox` and `area` are those of
         the whole silhouette in the picture, `segmentation` is what of it is in sight.
     """
+    scenes = (
+        render_scene(scene_rng(seed, index), num_people=num_people, size_wh=size_wh, overlap=overlap)
+        for index in range(num_pictures)
+    )
+    return write_scenes(folder, scenes, name=name, info=f"rdpose rendered crowds, seed {seed}", progress=progress)
+
+
+def write_scenes(
+    folder: Path, scenes: Iterable[Scene], *, name: str, info: str, progress: Callable[[int], None] | None = None
+) -> Path:
+    """Writes scenes as a COCO data set `name` in `folder`, as `write_dataset` describes it."""
     pictures = folder / "images" / name
     pictures.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for index in range(num_pictures):
-        scene = render_scene(scene_rng(seed, index), num_people=num_people, size_wh=size_wh, overlap=overlap)
-        file_name = f"{index + 1:012d}.jpg"
+    for image_id, scene in enumerate(scenes, 1):
+        file_name = f"{image_id:012d}.jpg"
         _write_jpeg(pictures / file_name, scene.picture)
-        images.append(_image_entry(index + 1, file_name, scene))
-        annotations += [_person_entry(len(annotations) + k, index + 1, p) for k, p in enumerate(scene.people, 1)]
+        images.append(_image_entry(image_id, file_name, scene))
+        annotations += [_person_entry(len(annotations) + k, image_id, p) for k, p in enumerate(scene.people, 1)]
         if progress is not None:
-            progress(index + 1)
+            progress(image_id)
     path = folder / "annotations" / f"person_keypoints_{name}.json"
-    info = {"description": f"rdpose rendered crowds, seed {seed}", "version": "1"}
-    _write_json(path, {"info": info, "images": images, "annotations": annotations, "categories": [_category()]})
+    about = {"description": info, "version": "1"}
+    _write_json(path, {"info": about, "images": images, "annotations": annotations, "categories": [_category()]})
     return path
 
 
