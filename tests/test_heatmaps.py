@@ -224,6 +224,7 @@ def test_unflip_twice_is_nothing():
     assert torch.equal(heatmaps.unflip(heatmaps.unflip(maps, order, False), order, False), maps)
 
 
+@pytest.mark.slow
 def test_decoding_exports_with_a_batch_of_any_size(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

@@ -127,8 +127,10 @@ def _argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _quarter_step(heatmaps: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(batch, joints, 2): a quarter cell towards the larger neighbour; none in the two outermost cells at the start
-    of an axis and the outermost at its end (the family's bounds)."""
+    """(batch, joints, 2): a quarter cell towards the larger neighbour in x and in y.
+
+    None at all in the first two and the last cell of either axis: the family's bounds.
+    """
     height, width = heatmaps.shape[2:]
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     cell = torch.where(inside, y * width + x, width + 1)
