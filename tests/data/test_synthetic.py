@@ -11,7 +11,7 @@ from rdpose.data.synthetic.clothing import sample_outfit
 from rdpose.data.synthetic.figures import Build, pose_figure
 from rdpose.data.synthetic.patterns import bands
 from rdpose.data.synthetic.poses import sample_pose, standing
-from rdpose.data.synthetic.scenes import bring_hidden_forward, compose, paint_cast
+from rdpose.data.synthetic.scenes import MIN_VISIBLE, bring_hidden_forward, compose, paint_cast
 from rdpose.skeletons import COCO_17
 
 SIZE = (160, 120)
@@ -66,7 +66,7 @@ def test_the_picture_shows_the_one_in_front():
 def test_somebody_out_of_sight_steps_to_the_front():
     painted = paint_cast([actor(80, scale=40, y=60), actor(80, scale=110)], SIZE, light=LIGHT)
     grounded = bring_hidden_forward(painted)
-    assert compose(np.zeros((*SIZE[::-1], 3), np.uint8), painted).people[0].visible_fraction < 0.12
+    assert compose(np.zeros((*SIZE[::-1], 3), np.uint8), painted).people[0].visible_fraction < MIN_VISIBLE
     assert grounded == painted[::-1]
     assert bring_hidden_forward(grounded) == grounded
 

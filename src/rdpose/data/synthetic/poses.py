@@ -115,8 +115,8 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 def sample_yaw(rng: np.random.Generator) -> float:
     """Radians; people in pictures mostly face the camera, some turn their back, the rest look anywhere."""
     kind = rng.random()
-    if kind < 0.65:
-        return float(rng.normal(0 if kind < 0.45 else np.pi, 0.45))
+    if kind < 0.7:
+        return float(rng.normal(0 if kind < 0.52 else np.pi, 0.45))
     return float(rng.uniform(-np.pi, np.pi))
 
 

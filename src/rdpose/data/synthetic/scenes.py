@@ -13,7 +13,7 @@ from rdpose.data.synthetic.backgrounds import sample_background
 from rdpose.data.synthetic.painting import Layer
 from rdpose.data.synthetic.placement import sample_cast
 
-MIN_VISIBLE = 0.12
+MIN_VISIBLE = 0.2
 """People of whom a smaller share is in sight step in front of the others."""
 
 
