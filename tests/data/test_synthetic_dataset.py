@@ -78,6 +78,7 @@ def test_an_interrupted_run_leaves_no_annotation_file(tmp_path):
     def stop(done: int) -> None:
         raise KeyboardInterrupt
 
+    write_dataset(tmp_path, num_pictures=1, seed=1, **OPTIONS)
     with pytest.raises(KeyboardInterrupt):
         write_dataset(tmp_path, num_pictures=2, seed=0, progress=stop, **OPTIONS)
     assert list(contents(tmp_path)) == ["images/train2017/000000000001.jpg"]

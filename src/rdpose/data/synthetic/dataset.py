@@ -55,6 +55,8 @@ def write_scenes(
     """Writes scenes as a COCO data set `name` in `folder`, as `write_dataset` describes it."""
     pictures = folder / "images" / name
     pictures.mkdir(parents=True, exist_ok=True)
+    path = folder / "annotations" / f"person_keypoints_{name}.json"
+    path.unlink(missing_ok=True)  # where there is one, it belongs to the pictures beside it
     images, annotations = [], []
     for image_id, scene in enumerate(scenes, 1):
         file_name = f"{image_id:012d}.jpg"
@@ -63,7 +65,6 @@ def write_scenes(
         annotations += [_person_entry(len(annotations) + k, image_id, p) for k, p in enumerate(scene.people, 1)]
         if progress is not None:
             progress(image_id)
-    path = folder / "annotations" / f"person_keypoints_{name}.json"
     about = {"description": info, "version": "1"}
     _write_json(path, {"info": about, "images": images, "annotations": annotations, "categories": [_category()]})
     return path
@@ -72,8 +73,8 @@ def write_scenes(
 def crowd_index(boxes_xywh: np.ndarray, joints: np.ndarray, labelled: np.ndarray) -> float:
     """CrowdPose's crowding of a picture, 0..1: the mean over people of others' joints in the box per own joint there.
 
-    boxes_xywh (people, 4), joints (people, joints, 2), labelled (people, joints) bool. Formula: Li et al., CrowdPose,
-    CVPR 2019, eq. 7; cut at 1, the upper end of its levels.
+    boxes_xywh (people, 4), joints (people, joints, 2), labelled (people, joints) bool. Formula: Li et al., CrowdPose
+    (CVPR 2019); cut at 1, the upper end of its levels.
     """
     low, high = boxes_xywh[:, None, None, :2], (boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None, None]
     inside = ((joints >= low) & (joints <= high)).all(-1) & labelled
