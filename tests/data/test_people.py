@@ -14,7 +14,7 @@ THREE = skeletons.from_names(["head", "left_hip", "right_hip"], name="three")
 
 
 def some_people(root: str = "images") -> People:
-    """Five people: rows 0, 1, 2 in picture 0 (2 is a group), none in 1, rows 3, 4 in picture 2 (4 is unlabelled)."""
+    """Five people: rows 0, 1, 2 in picture 0 (2 is a group), none in 1, rows 3, 4 in picture 2 (3 is unlabelled)."""
     visible = np.array([[0, 0, 0], [2, 1, 0], [2, 2, 2], [0, 0, 1], [2, 2, 2]])
     return assemble(
         image_index=np.array([2, 0, 0, 2, 0]),
@@ -102,7 +102,6 @@ def test_other_joints_are_matched_by_name() -> None:
     assert people.skeleton is wanted
     assert people.joints[3].tolist() == [[4, 5], [0, 0], [0, 1]]
     assert people.visible[0].tolist() == [0, 0, 2]
-    assert people.box_xywh is not None
     assert (people.to(THREE).visible[:, 1] == 0).all()
 
 

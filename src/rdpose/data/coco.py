@@ -60,7 +60,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
 def _lists(path: Path | str) -> dict[str, Rows]:
     """The lists of a file by name; `annotations` and `categories` may be missing."""
     names = ("images", "annotations", "categories")
-    content = read_json(path)
+    content = read_json(path, polygons=False)
     lists = {name: content.get(name) or [] for name in names} if isinstance(content, dict) else {}
     are_rows = all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in lists.values())
     if not lists or not are_rows:
