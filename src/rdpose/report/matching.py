@@ -1,0 +1,212 @@
+"""Who of the found is who of the annotated: OKS in every picture, matching and average precision by COCO's rules.
+
+The rules are those of cocodataset.org/#keypoints-eval: at most 20 results a picture; the surest chooses first; groups
+and people without labelled joints count neither as found nor as missed; precision is read at 101 recalls. The figures
+are those of pycocotools (tests/report/test_matching.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rdpose import oks, poses
+from rdpose.data.people import People
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+MAX_RESULTS = 20
+RECALLS = np.linspace(0, 1, 101)
+NOBODY = -1
+_TINY = float(np.spacing(1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """N results of one file, sorted by picture and there by score, at most 20 in each picture."""
+
+    image_index: np.ndarray
+    """(N,) int64: row in the columns of pictures."""
+    joints: np.ndarray
+    """(N, K, 2) float64 pixels."""
+    confidence: np.ndarray
+    """(N, K)."""
+    scores: np.ndarray
+    """(N,)."""
+    wanted: np.ndarray
+    """(N,) int64: row of the annotated person that was looked for, NOBODY where the file does not say."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def area(self) -> np.ndarray:
+        """(N,) square pixels: of the box around all joints, as COCO gives results an area."""
+        return np.ptp(self.joints, axis=1).prod(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Similarities:
+    """OKS of all results with all people of their picture; one block for each picture that has both."""
+
+    blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    """(found rows (n,), truth rows (m,), OKS (n, m))."""
+
+
+def read(path: Path, truth: People) -> Found:
+    """A COCO results file as columns.
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such file, or its pictures or joints are not those of the truth.
+    """
+    rows = poses.read_rows(path)
+    joints = truth.skeleton.num_joints
+    if any(len(row["keypoints"]) != 3 * joints for row in rows):
+        raise ValueError(f"{path} has results without 3 numbers for each of the {joints} joints of the annotations")
+    ids = np.array([row["image_id"] for row in rows], np.int64)
+    order = np.argsort(truth.image_id)
+    place = np.searchsorted(truth.image_id[order], ids).clip(max=truth.num_images - 1)
+    image = order[place]
+    if (unknown := ids[truth.image_id[image] != ids]).size:
+        raise ValueError(f"{path} has results of picture {unknown[0]}, which the annotations do not list")
+    flat = np.array([row["keypoints"] for row in rows], np.float64).reshape(len(rows), joints, 3)
+    scores = np.array([row.get("score", 1.0) for row in rows], np.float64)
+    person = {int(identity): row for row, identity in enumerate(truth.person_id)}
+    wanted = np.array([person.get(row.get("annotation_id", NOBODY), NOBODY) for row in rows], np.int64)
+    kept = _best_in_each_picture(image, scores)
+    return Found(image[kept], flat[kept, :, :2], flat[kept, :, 2], scores[kept], wanted[kept])
+
+
+def _best_in_each_picture(image: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Rows sorted by picture and falling score, the first MAX_RESULTS of each picture."""
+    order = np.lexsort((-scores, image))
+    starts = np.searchsorted(image[order], image[order], side="left")
+    return order[np.arange(len(order)) - starts < MAX_RESULTS]
+
+
+def countable(truth: People) -> np.ndarray:
+    """(people,) bool: single people with a labelled joint, whom a result can find."""
+    return truth.visible.any(axis=1) & ~truth.crowd
+
+
+def similarities(found: Found, truth: People) -> Similarities:
+    """OKS of everybody found with everybody annotated, picture by picture."""
+    blocks = []
+    starts = np.searchsorted(found.image_index, np.arange(truth.num_images + 1))
+    for image in np.unique(found.image_index):
+        people = np.arange(truth.people_of(int(image)).start, truth.people_of(int(image)).stop)
+        rows = np.arange(starts[image], starts[image + 1])
+        if len(people):
+            blocks.append((rows, people, _oks(found.joints[rows], truth, people)))
+    return Similarities(blocks)
+
+
+def _oks(joints: np.ndarray, truth: People, people: np.ndarray) -> np.ndarray:
+    """(n, m): COCO's OKS; for people without labels, how near the joints are to their doubled box."""
+    sigmas, area = np.asarray(truth.skeleton.sigmas), truth.area[people].astype(np.float64)
+    alike = oks.oks_to_truth(joints, truth.joints[people], truth.visible[people], area, sigmas)
+    bare = ~truth.visible[people].any(axis=1)
+    if bare.any():
+        box = truth.box_xywh[people[bare]] + np.array([0.0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
+        low, high = box[:, :2] - box[:, 2:], box[:, :2] + 2 * box[:, 2:]
+        outside = np.maximum(low[:, None] - joints[:, None], 0) + np.maximum(joints[:, None] - high[:, None], 0)
+        squared = np.square(outside).sum(axis=-1) / (8 * sigmas**2 * (area[bare, None] + _TINY))
+        alike[:, bare] = np.exp(-squared).mean(axis=-1)
+    return alike
+
+
+def match(
+    alike: Similarities, num_found: int, counted: np.ndarray, crowd: np.ndarray, thresholds: np.ndarray
+) -> np.ndarray:
+    """(thresholds, found) int64: the row of the person whom each result finds, NOBODY if none.
+
+    The surest result chooses first and takes the most similar person who is still free and at least as similar as the
+    threshold; people who do not count (`counted` (people,) False) are chosen last, and groups may be chosen often.
+    """
+    chosen = np.full((len(thresholds), num_found), NOBODY)
+    limits = np.minimum(thresholds, 1 - 1e-10)[:, None]
+    levels = np.arange(len(thresholds))
+    for rows, people, values in alike.blocks:
+        taken = np.zeros((len(thresholds), len(people)), bool)
+        counts, group = counted[people], crowd[people]
+        for row, value in zip(rows, values, strict=True):
+            free = (value >= limits) & (~taken | group)
+            free &= np.where((free & counts).any(axis=1, keepdims=True), counts, True)
+            has = free.any(axis=1)
+            if has.any():
+                best = len(people) - 1 - np.where(free, value, -1.0)[:, ::-1].argmax(axis=1)  # of equals the last
+                chosen[has, row] = people[best[has]]
+                taken[levels[has], best[has]] = True
+    return chosen
+
+
+def precision_at_recalls(
+    scores: np.ndarray, right: np.ndarray, ignored: np.ndarray, num_truth: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolated precision (..., 101) at RECALLS, and the highest recall (...,), of results (..., n).
+
+    Precision at a recall is the best one reached there or later, 0 beyond the last; NaN where there is no truth.
+    """
+    shape = right.shape[:-1]
+    if not num_truth:
+        return np.full((*shape, len(RECALLS)), np.nan), np.full(shape, np.nan)
+    order = np.argsort(-scores, kind="stable")
+    right, counts = right[..., order] & ~ignored[..., order], ~ignored[..., order]
+    true = right.cumsum(axis=-1, dtype=np.float64)
+    recall, precision = true / num_truth, true / np.maximum(counts.cumsum(axis=-1), 1)
+    precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    curves = np.zeros((*shape, len(RECALLS)))
+    for at in np.ndindex(shape):
+        place = np.searchsorted(recall[at], RECALLS, side="left")
+        inside = place < recall.shape[-1]
+        curves[at][inside] = precision[at][place[inside]]
+    return curves, recall[..., -1] if recall.shape[-1] else np.zeros(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Precision over recall at the ten thresholds, with the means that the field prints."""
+
+    precision: np.ndarray
+    """(10, 101) at RECALLS."""
+    recall: np.ndarray
+    """(10,) the highest reached."""
+    num_people: int
+
+    @property
+    def ap(self) -> float:
+        """Mean over thresholds and recalls, 0..1; NaN without people."""
+        return float(self.precision.mean())
+
+    @property
+    def ar(self) -> float:
+        return float(self.recall.mean())
+
+    def ap_at(self, threshold: float) -> float:
+        return float(self.precision[int(np.argmin(abs(THRESHOLDS - threshold)))].mean())
+
+
+def curves(
+    found: Found,
+    truth: People,
+    alike: Similarities,
+    *,
+    area: tuple[float, float] = (0.0, np.inf),
+    images: np.ndarray | None = None,
+) -> Curves:
+    """COCO's curves; of people whose area lies in the range (square pixels) and of pictures (bool) alone, if given."""
+    counted = countable(truth) & (truth.area >= area[0]) & (truth.area <= area[1])
+    chosen = match(alike, len(found), counted, truth.crowd, THRESHOLDS)
+    outside = (found.area() < area[0]) | (found.area() > area[1])
+    right = (chosen != NOBODY) & counted[chosen]
+    ignored = np.where(chosen == NOBODY, outside, ~counted[chosen])
+    rows, people = np.ones(len(found), bool), counted
+    if images is not None:
+        rows, people = images[found.image_index], counted & images[truth.image_index]
+    number = int(people.sum())
+    return Curves(*precision_at_recalls(found.scores[rows], right[:, rows], ignored[:, rows], number), number)
+
+
+def moved(found: Found, joints: np.ndarray) -> Found:
+    """The same results with other joints (N, K, 2)."""
+    return replace(found, joints=joints)
