@@ -1,0 +1,92 @@
+"""Write the sets that the recipes train and test on: rendered crowds and pasted crowds, by levels of overlap.
+
+    python recipes/make_sets.py --out data/sets --shared ../shared/data
+
+Each set is COCO-format in OUT/<kind>; a set that is there already is left as it is. Levels say how much of the
+narrower of two neighbours' widths lies over the other's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rdpose import skeletons
+from rdpose.data import annotations, pasted, synthetic
+from rdpose.progress import Bar
+
+LEVELS = {"none": (0.0, 0.0), "some": (0.2, 0.5), "heavy": (0.5, 0.9)}
+TRAIN_PICTURES = {"rendered": 3000, "pasted": 8000}
+TEST_PICTURES = 150
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("data/sets"))
+    parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the pictures, for a quick run")
+    options = parser.parse_args()
+    make_rendered(options.out / "rendered", options.scale)
+    if options.shared.is_dir():
+        make_pasted(options.out / "pasted", options.shared, options.scale)
+
+
+def make_rendered(folder: Path, scale: float) -> None:
+    """Rendered crowds: 2 to 5 people to train on, 3 to 7 to test on."""
+    for seed, (name, count) in enumerate(sets("rendered", scale).items()):
+        many = (2, 5) if name == "train" else (3, 7)
+        with Bar(f"rendered {name}", total=count, unit="scenes") as bar:
+            if not annotation_file(folder, name).exists():
+                synthetic.write_dataset(
+                    folder,
+                    num_pictures=count,
+                    seed=1000 + seed,
+                    name=name,
+                    num_people=many,
+                    overlap=LEVELS.get(name, (0.0, 1.0)),
+                    progress=lambda _done, bar=bar: bar.advance(),
+                )
+
+
+def make_pasted(folder: Path, shared: Path, scale: float) -> None:
+    """Pasted crowds: training people and cut-outs never appear in the test sets."""
+    lspet, coco, jai_alai = shared / "lspet", shared / "coco", shared / "jai_alai"
+    cutouts = {
+        "train": [
+            *pasted.read_cutouts(coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
+            *pasted.read_cutouts(jai_alai / "annotations/jai_alai.json", jai_alai / "images"),
+        ],
+        "val": pasted.read_cutouts(coco / "annotations/person_keypoints_val2017.json", coco / "images/val2017"),
+    }
+    for seed, (name, count) in enumerate(sets("pasted", scale).items()):
+        part = "train" if name == "train" else "val"
+        people = annotations.read(
+            lspet / f"annotations/lspet_{part}.json", lspet / "images", skeleton=skeletons.COCO_17
+        )
+        with Bar(f"pasted {name}", total=count, unit="pictures") as bar:
+            if not annotation_file(folder, name).exists():
+                pasted.write_dataset(
+                    folder,
+                    people,
+                    cutouts[part],
+                    num_pictures=count,
+                    seed=2000 + seed,
+                    name=name,
+                    num_cutouts=(1, 1) if name == "none" else (1, 2),
+                    overlap=LEVELS.get(name, (0.0, 0.9)),
+                    progress=lambda _done, bar=bar: bar.advance(),
+                )
+
+
+def sets(kind: str, scale: float) -> dict[str, int]:
+    """Names of a kind's sets and how many pictures each has."""
+    counts = {"train": TRAIN_PICTURES[kind]} | dict.fromkeys(LEVELS, TEST_PICTURES)
+    return {name: max(4, round(count * scale)) for name, count in counts.items()}
+
+
+def annotation_file(folder: Path, name: str) -> Path:
+    return folder / "annotations" / f"person_keypoints_{name}.json"
+
+
+if __name__ == "__main__":
+    main()
