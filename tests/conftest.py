@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rdpose import config
+from rdpose.config import Settings
+from rdpose.data import synthetic
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RDPOSE_SHARED", REPOSITORY.parent / "shared"))
+TINY = """
+model: {backbone: hrnet_small, variant: rdpose, image_size: [64, 96]}
+data:
+  dataset: crowds
+  workers: 0
+  max_neighbours: 3
+  train: [{annotations: annotations/person_keypoints_train2017.json, images: images/train2017}]
+  test: {annotations: annotations/person_keypoints_val2017.json, images: images/val2017}
+loss: {reduction: map_sum}
+train: {epochs: 1, batch_size: 4, optimizer: adamw, validate_every: 0}
+test: {boxes: truth, batch_size: 8}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +40,30 @@ def shared_data() -> Path:
 def golden() -> Path:
     """The published implementations' answers, as kept in the tests."""
     return Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def tiny_crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rendered COCO data set, 8 pictures to train on and 6 to test on: its root. Not to be written into."""
+    root = tmp_path_factory.mktemp("crowd")
+    for seed, (name, count) in enumerate({"train2017": 8, "val2017": 6}.items()):
+        synthetic.write_dataset(root, num_pictures=count, seed=seed, num_people=(2, 3), size_wh=(160, 120), name=name)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file for `tiny_crowd`: a small network that sees its people once."""
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def tiny_settings(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of `tiny_config` that write into `tmp_path`, with overrides: `tiny_settings("train.epochs=2")`."""
+
+    def settings(*overrides: str) -> Settings:
+        return config.load(tiny_config, [f"data.root={tiny_crowd}", f"output_dir={tmp_path}", *overrides])
+
+    return settings
