@@ -2,8 +2,8 @@
 
     python benchmarks/annotations.py [--people 150000] [--workers 2]
 
-Times are CPU seconds. The file is made here: the size of COCO train2017's person keypoints, polygons included. The reference is a list of one
-dictionary per person with its own small arrays, built as the HRNet family builds it.
+Times are CPU seconds. The file is made here: the size of COCO train2017's person keypoints, polygons included. The
+reference is a list of one dictionary per person with its own small arrays, built as the HRNet family builds it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpose import geometry
-from rdpose.data.files import boxes, clip_to_pictures, column, find_rows, read_json
+from rdpose.data.files import Rows, boxes, clip_to_pictures, column, find_rows, read_json
 from rdpose.data.people import People, assemble
 
 
@@ -34,13 +34,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
         FileNotFoundError: there is no such file.
         ValueError: it is empty, not JSON, not such a list, or `images` are of several sources, whose ids may repeat.
     """
-    rows = read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path} is not a list of detections with image_id, category_id, bbox and score")
-    if len(images.image_roots) > 1:
-        raise ValueError(
-            f"{path}: the boxes of one file belong to one source; read them before putting sources together"
-        )
+    rows = _rows(path, images)
     image_index = find_rows(column(rows, "image_id", np.int64, path), images.image_id)
     score = column(rows, "score", np.float32, path)
     box = boxes(rows, path)
@@ -68,6 +62,17 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
         category_id=images.category_id,
         skipped=skipped,
     )
+
+
+def _rows(path: Path | str, images: People) -> Rows:
+    rows = read_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path} is not a list of detections with image_id, category_id, bbox and score")
+    if len(images.image_roots) > 1:
+        raise ValueError(
+            f"{path}: the boxes of one file belong to one source; read them before putting sources together"
+        )
+    return rows
 
 
 def _sift(tests: dict[str, np.ndarray], num_rows: int) -> tuple[np.ndarray, dict[str, int]]:

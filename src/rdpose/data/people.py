@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from rdpose.skeletons import Skeleton
 
@@ -128,20 +127,12 @@ def assemble(
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
     `crowd` False, `head_size` 0, `image_size` 0.
     """
-    people, images, joints = len(image_index), len(image_id), skeleton.num_joints
+    people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
-    defaults: dict[str, tuple[DTypeLike, ArrayLike]] = {
-        "joints": (np.float32, np.zeros((people, joints, 2))),
-        "visible": (np.uint8, np.zeros((people, joints))),
-        "area": (np.float32, AREA_OF_BOX * box[:, 2] * box[:, 3]),
-        "score": (np.float32, np.ones(people)),
-        "person_id": (np.int64, np.arange(people)),
-        "crowd": (np.bool_, np.zeros(people)),
-        "head_size": (np.float32, np.zeros(people)),
-    }
     order = np.argsort(image_index, kind="stable")
-    columns = {name: np.asarray(known.pop(name, value), dtype)[order] for name, (dtype, value) in defaults.items()}
-    assert not known, f"unknown columns: {', '.join(known)}"
+    defaults = _defaults(box, skeleton.num_joints)
+    assert not known.keys() - defaults.keys(), f"unknown columns: {', '.join(known.keys() - defaults.keys())}"
+    columns = {name: np.asarray(known.get(name, value), value.dtype)[order] for name, value in defaults.items()}
     return People(
         image_index=np.asarray(image_index, np.int32)[order],
         box_xywh=box[order],
@@ -155,6 +146,20 @@ def assemble(
         category_id=category_id,
         skipped=dict(skipped or {}),
     )
+
+
+def _defaults(box_xywh: np.ndarray, num_joints: int) -> dict[str, np.ndarray]:
+    """Columns, in their types, of people of whom only the boxes (n, 4) are known."""
+    people = len(box_xywh)
+    return {
+        "joints": np.zeros((people, num_joints, 2), np.float32),
+        "visible": np.zeros((people, num_joints), np.uint8),
+        "area": AREA_OF_BOX * box_xywh[:, 2] * box_xywh[:, 3],
+        "score": np.ones(people, np.float32),
+        "person_id": np.arange(people, dtype=np.int64),
+        "crowd": np.zeros(people, np.bool_),
+        "head_size": np.zeros(people, np.float32),
+    }
 
 
 def reorder(joints: np.ndarray, visible: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
