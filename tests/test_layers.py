@@ -56,7 +56,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, int]]:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level and node.module, f"{path}:{node.lineno}: a relative import"
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
             for alias in node.names:
                 below = f"{node.module}.{alias.name}"
                 yield (below if below in MODULES else node.module), node.lineno

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -182,7 +182,7 @@ class Settings(Group):
     name: str = ""
     """Name of the run; by default that of the settings file."""
     output_dir: str = "output"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -213,7 +213,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; an empty file is an empty mapping."""
+    """The mapping that a YAML file holds; empty files and sections hold nothing."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"there is no settings file {file}; the shipped ones are in experiments/")
@@ -223,7 +223,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict | None):
         raise ValueError(f"{file} holds a {type(tree).__name__}; expected settings such as `model:` and `train:`")
-    return tree or {}
+    return {key: value for key, value in (tree or {}).items() if value is not None}
 
 
 def set_key(tree: dict[str, Any], item: str) -> None:
@@ -236,7 +236,10 @@ def set_key(tree: dict[str, Any], item: str) -> None:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
             raise ValueError(f"override {item!r}: {parent} has no settings below it")
-    tree[last] = yaml.safe_load(text)
+    try:
+        tree[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ValueError(f"override {item!r}: the value is not YAML, e.g. 5e-4, true, [1, 2]") from None
 
 
 def from_tree(tree: Mapping[str, Any], *, where: str) -> Settings:
@@ -248,11 +251,11 @@ def from_tree(tree: Mapping[str, Any], *, where: str) -> Settings:
 
 
 def _explain(item: dict[str, Any]) -> str:
-    path = [str(part) for part in item["loc"]]
+    path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        near = suggest(".".join(path), known_keys())
-        return f"unknown setting {'.'.join(path)}" + (f"; did you mean {near}?" if near else "")
-    return f"{'.'.join(path)} = {item['input']!r}: {item['msg']}"
+        near = suggest(".".join(part for part in item["loc"] if isinstance(part, str)), known_keys())
+        return f"unknown setting {path}" + (f"; did you mean {near}?" if near else "")
+    return f"{path} is missing" if item["type"] == "missing" else f"{path} = {item['input']!r}: {item['msg']}"
 
 
 def suggest(key: str, known: Iterable[str]) -> str | None:
@@ -260,11 +263,9 @@ def suggest(key: str, known: Iterable[str]) -> str | None:
     names = list(known)
     last = {name.rsplit(".", 1)[-1].lower(): name for name in names}
     found = difflib.get_close_matches(key, names, 1, 0.7)
-    return (
-        found[0]
-        if found
-        else next((last[m] for m in difflib.get_close_matches(key.rsplit(".", 1)[-1].lower(), last, 1, 0.6)), None)
-    )
+    if not found:
+        found = [last[name] for name in difflib.get_close_matches(key.rsplit(".", 1)[-1].lower(), last, 1, 0.6)]
+    return found[0] if found else None
 
 
 def known_keys(group: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
@@ -272,8 +273,10 @@ def known_keys(group: type[BaseModel] = Settings, prefix: str = "") -> list[str]
     keys: list[str] = []
     for name, field in group.model_fields.items():
         keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
-            keys += known_keys(field.annotation, f"{prefix}{name}.")
+        # Also the group in `SourceSettings | None` and in `tuple[SourceSettings, ...]`.
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Group):
+                keys += known_keys(kind, f"{prefix}{name}.")
     return keys
 
 

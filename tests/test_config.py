@@ -1,0 +1,150 @@
+"""Settings: defaults, overrides, suggestions for unknown keys, refused values, and the way through YAML and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdpose import config
+from rdpose.config import Settings
+
+SOURCE = "{annotations: a.json, images: i}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"train: {{epochs: 3, lr: 5e-4}}\ndata: {{train: [{SOURCE}]}}\n")
+    return path
+
+
+def value(settings: Settings, dotted: str) -> object:
+    found: object = settings
+    for name in dotted.split("."):
+        found = found[int(name)] if isinstance(found, tuple) else getattr(found, name)
+    return found
+
+
+def test_what_a_file_leaves_out_has_its_default(file: Path) -> None:
+    settings = config.load(file)
+    assert settings.name == "mine"
+    assert settings.train.epochs == 3
+    assert settings.train == settings.train.model_copy(update={"epochs": 3, "lr": 5e-4})
+    assert settings.loss == config.LossSettings()
+    assert settings.run_dir == Path("output/coco/hrnet_w32/mine")
+
+
+def test_defaults_are_the_familys_recipe() -> None:
+    settings = Settings()
+    assert (settings.train.lr, settings.train.lr_steps, settings.train.epochs) == (1e-3, (170, 200), 210)
+    assert (settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed) == (1.0, 1.5, 1.0)
+    assert (settings.augment.rotation, settings.augment.scale, settings.augment.half_body) == (45, 0.35, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "expected"),
+    [
+        ("train.lr=5e-4", "train.lr", 5e-4),  # YAML takes 5e-4 for a text
+        ("train.lr = 0.01", "train.lr", 0.01),
+        ("train.lr_steps=[1, 2]", "train.lr_steps", (1, 2)),
+        ("model.image_size=[288, 384]", "model.image_size", (288, 384)),
+        ("test.flip=no", "test.flip", False),
+        ("test.shift_heatmap=null", "test.shift_heatmap", None),
+        ("name=other", "name", "other"),
+        (f"data.test={SOURCE}", "data.test.images", "i"),
+        (f"data.train=[{SOURCE}, {SOURCE}]", "data.train.1.images", "i"),
+    ],
+)
+def test_overrides(file: Path, override: str, key: str, expected: object) -> None:
+    assert value(config.load(file, [override]), key) == expected
+
+
+def test_overrides_reach_into_empty_sections(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("train:\ntest:\n")
+    settings = config.load(tmp_path / "empty.yaml", ["train.epochs=4"])
+    assert settings.train.epochs == 4
+    assert settings.test == config.TestSettings()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epoch=3", "unknown setting train.epoch; did you mean train.epochs?"),
+        ("train.learning_rate=3", "unknown setting train.learning_rate"),
+        ("epochs=3", "unknown setting epochs; did you mean train.epochs?"),
+        ("loss.pertubed=0", "did you mean loss.perturbed?"),
+        (
+            "data.test={annotation: a.json, images: i}",
+            "unknown setting data.test.annotation; did you mean data.test.annotations?",
+        ),
+        (
+            "data.train=[{annotations: a, image: i}]",
+            "unknown setting data.train.0.image; did you mean data.train.images?",
+        ),
+        ("model.image_size=[100, 100]", "[100, 100] is not divisible by 32"),
+        ("model.image_size=[0, 32]", "model.image_size.0 = 0: Input should be greater"),
+        ("model.image_size=64", "model.image_size = 64"),
+        ("train.lr=-1", "train.lr = -1: Input should be greater than 0"),
+        ("train.lr=fast", "train.lr = 'fast': Input should be a valid number"),
+        ("train.lr=.nan", "train.lr"),
+        ("loss.direct=.nan", "loss.direct"),
+        ("seed=-1", "seed = -1"),
+        ("augment.flip=1.5", "augment.flip = 1.5"),
+        ("train.ema=1", "train.ema = 1"),
+        ("test.decode=best", "test.decode = 'best': Input should be 'quarter', 'dark' or 'argmax'"),
+        ("train.lr", "override 'train.lr' is not key=value"),
+        ("name.first=a", "override 'name.first=a': name has no settings below it"),
+        ("train.lr_steps=[1", "override 'train.lr_steps=[1': the value is not YAML"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(file: Path, override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r".+") as error:
+        config.load(file, ["name=x", override])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    if not message.startswith("override"):
+        assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("train: [", "is not YAML"), ("- 1\n- 2\n", "holds a list"), ("a text", "holds a str")],
+)
+def test_files_that_are_no_settings(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        config.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_missing_file_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no settings file nowhere\.yaml"):
+        config.load("nowhere.yaml")
+
+
+def test_settings_are_frozen(file: Path) -> None:
+    settings = config.load(file)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.train.epochs = 5  # pyrefly: ignore
+
+
+def test_yaml_and_back(tmp_path: Path, file: Path) -> None:
+    settings = config.load(file, ["train.lr_steps=[1, 2]", f"data.test={SOURCE}", "train.ema=0.99", "name=round"])
+    path = tmp_path / "round.yaml"
+    path.write_text(config.to_yaml(settings))
+    assert config.load(path) == settings
+
+
+def test_known_keys_are_all_that_can_be_set() -> None:
+    keys = config.known_keys()
+    assert len(keys) == len(set(keys))
+    assert {"seed", "train", "train.lr", "data.test.boxes", "data.train.repeat", "perturbation.shift"} <= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"), [("train.lrs", "train.lr"), ("oks_nm", "test.oks_nms"), ("qwertyuiop", None)]
+)
+def test_suggestions(key: str, suggestion: str | None) -> None:
+    assert config.suggest(key, config.known_keys()) == suggestion
