@@ -1,4 +1,4 @@
-"""COCO's keypoint evaluation (AP and AR over OKS thresholds), by hotcoco: pycocotools' figures in a fraction of the time.
+"""COCO's keypoint evaluation (AP and AR over OKS thresholds) by hotcoco: pycocotools' figures, many times faster.
 
 Also what CrowdPose's evaluation needs from it: `Truth`, `load_results` and `figures`.
 """

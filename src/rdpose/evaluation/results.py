@@ -14,7 +14,6 @@ import numpy as np
 Source = Path | str | Sequence[dict[str, Any]]
 """A results file, or its rows."""
 
-_KEYPOINTS = re.compile(rb'"keypoints"\s*:\s*\[([^\[\]]*)\]')
 _IMAGE_ID = re.compile(rb'"image_id"\s*:\s*(\d+)')
 _CATEGORY_ID = re.compile(rb'"category_id"\s*:\s*(\d+)')
 
@@ -136,13 +135,13 @@ def is_plain(content: bytes, num_joints: int, image_ids: Collection[int], catego
     Looking at bytes takes a tenth of the time of building a hundred thousand dicts. What is not plain may still be
     right; `read` decides, and says what is wrong.
     """
-    keypoints = _KEYPOINTS.findall(content)
+    poses = content.split(b'"keypoints"')[1:]
     images, categories = _IMAGE_ID.findall(content), _CATEGORY_ID.findall(content)
     return (
         content.lstrip().startswith(b"[")
-        and {numbers.count(b",") for numbers in keypoints} <= {3 * num_joints - 1}
-        and len(keypoints) == len(images) == len(categories) == content.count(b'"score"')
+        and {pose.count(b",", 0, pose.find(b"]")) for pose in poses} <= {3 * num_joints - 1}
+        and len(poses) == len(images) == len(categories) == content.count(b'"score"')
         and {int(image) for image in set(images)} <= set(image_ids)
         and {int(category) for category in set(categories)} <= set(category_ids)
-        and not any(word in content for word in (b"NaN", b"Infinity", b"null"))
+        and not any(sign in content for sign in (b"N", b"I", b"null"))  # NaN, Infinity; one letter is found faster
     )
