@@ -16,7 +16,6 @@ from rdpose.data import pictures, sources, synthetic
 from rdpose.data.loading import PictureDataset
 from rdpose.distributed import process
 from rdpose.inference import Inference
-from rdpose.models.decoupling import peak
 from rdpose.models.rdpose import RDPose
 from rdpose.progress import Bar, clock
 from rdpose.skeletons import Skeleton
@@ -90,10 +89,10 @@ def draw_decoupling(settings: Settings, skeleton: Skeleton, network: RDPose, pat
         crops = dataset[item]
         crowded = int((crops.neighbours[..., 2] > crops.neighbours[..., 0]).sum(1).argmax())
         one = [part[crowded : crowded + 1] for part in (crops.image, crops.neighbours, crops.box)]
-        features = network.features(*one)
+        features, maps = network.features(*one)
         direct = network.head(features)
-        anchor = peak(direct[:, -1])
-        after = network.decouple(features, anchor)[:, :-1]
+        anchor = network.anchor(direct, maps)
+        after = network.decouple(features, anchor, maps)[:, :-1]
         joints, confidence = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma).joints(*one)
         crop = np.ascontiguousarray(one[0][0].permute(1, 2, 0).numpy())
         rows.append(

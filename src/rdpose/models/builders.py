@@ -12,7 +12,7 @@ from functools import partial
 from torch import nn
 
 from rdpose.models import hrnet, resnet
-from rdpose.models.decoupling import FeatureDecoupling
+from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose, number_of
 
@@ -25,7 +25,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_small": hrnet.hrnet_small,
     **RESNETS,
 }
-VARIANTS = ("rdpose", "rdpose-paper", "plain", "official")
+VARIANTS = ("rdpose", "rdpose-paper", "rdpose-residual", "boxes", "boxes-residual", "plain", "official")
 
 
 def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose | OfficialRDPose:
@@ -45,8 +45,15 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
     if variant == "official":
         return OfficialRDPose(module, num_joints, decouple_at_test=not isinstance(module, resnet.SimpleBaseline))
     channels = number_of(module, "channels")
-    decoupling = None if variant == "plain" else FeatureDecoupling(channels, residual=variant == "rdpose")
-    return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant == "rdpose")
+    decoupling = {
+        "rdpose": lambda: NeighbourDecoupling(channels),
+        "rdpose-paper": lambda: FeatureDecoupling(channels),
+        "rdpose-residual": lambda: FeatureDecoupling(channels, residual=True),
+        "boxes-residual": lambda: FeatureDecoupling(channels, residual=True),
+    }.get(variant, lambda: None)()
+    return RDPose(
+        module, num_joints, decoupling=decoupling, neighbour_aware=variant in ("rdpose", "boxes", "boxes-residual")
+    )
 
 
 def build_backbone(name: str) -> nn.Module:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rdpose.models.neighbour_map import NUM_MAPS
+
 
 class FeatureDecoupling(nn.Module):
     """FDM. With the anchor's vector `a`: `Fc = F * Wc a`, `Fs = F * sigmoid(conv5x5([sum_c(F * Ws a), offsets]))`,
@@ -29,12 +31,13 @@ class FeatureDecoupling(nn.Module):
         if residual:
             init_conv(self.fuse, std=0.0)
 
-    def forward(self, features: Tensor, anchor: Tensor) -> Tensor:
+    def forward(self, features: Tensor, anchor: Tensor, maps: Tensor | None = None) -> Tensor:
         """Features recalibrated for one anchor each.
 
         Args:
             features: (batch, channels, height, width).
             anchor: (batch, 2) x, y in cells; the nearest cell inside the map is taken.
+            maps: of the people's boxes, which this module takes no notice of.
 
         Returns:
             (batch, channels, height, width).
@@ -49,6 +52,48 @@ class FeatureDecoupling(nn.Module):
         """(batch, 1, height, width) in 0..1: how much of each place belongs to the anchor's person."""
         likeness = (features * self.place(vector)[:, :, None, None]).sum(dim=1, keepdim=True)
         return torch.sigmoid(self.mask(torch.cat([likeness, anchor_offsets(features, anchor)], dim=1)))
+
+
+class NeighbourDecoupling(nn.Module):
+    """FDM that knows the others: their features are what to suppress, their places enter the spatial mask.
+
+    With `a` the anchor's vector and `n` the mean vector of the neighbours' centres: `Fc = F * W [a; n]`,
+    `Fs = F * sigmoid(conv5x5([sum_c(F * Ws a), sum_c(F * Wn n), offsets, box maps]))`, `G = F + conv1x1([Fc; Fs])`,
+    the last convolution zero at first.
+
+    Args:
+        channels: of the feature map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channel = nn.Linear(2 * channels, channels)
+        self.place = nn.Linear(channels, channels)
+        self.other_place = nn.Linear(channels, channels)
+        self.mask = nn.Conv2d(4 + NUM_MAPS, 1, kernel_size=5, padding=2)
+        self.fuse = nn.Conv2d(2 * channels, channels, kernel_size=1)
+        init_conv(self.fuse, std=0.0)
+
+    def forward(self, features: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
+        """Features recalibrated for one anchor each; `maps` (batch, NUM_MAPS, height, width) are the people's boxes."""
+        vector, other = features_at(features, anchor), self.neighbours_vector(features, maps)
+        by_channel = features * self.channel(torch.cat([vector, other], dim=1))[:, :, None, None]
+        by_place = features * self.spatial_mask(features, vector, anchor, maps)
+        return features + self.fuse(torch.cat([by_channel, by_place], dim=1))
+
+    def spatial_mask(self, features: Tensor, vector: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
+        """(batch, 1, height, width) in 0..1: how much of each place belongs to the anchor's person."""
+        other = self.neighbours_vector(features, maps)
+        likeness = (features * self.place(vector)[:, :, None, None]).sum(dim=1, keepdim=True)
+        rivalry = (features * self.other_place(other)[:, :, None, None]).sum(dim=1, keepdim=True)
+        seen = [likeness, rivalry, anchor_offsets(features, anchor), maps.to(features.dtype)]
+        return torch.sigmoid(self.mask(torch.cat(seen, dim=1)))
+
+    @staticmethod
+    def neighbours_vector(features: Tensor, maps: Tensor) -> Tensor:
+        """(batch, channels): the mean feature near the neighbours' centres; zero where there are none."""
+        near = maps[:, -1:].to(features.dtype)
+        return (features * near).sum(dim=(2, 3)) / near.sum(dim=(2, 3)).clamp(min=1.0)
 
 
 def init_conv(layer: nn.Conv2d, *, std: float) -> None:

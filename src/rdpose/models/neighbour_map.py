@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 NUM_MAPS = 4
+"""Inside the own box, near its centre, inside any other box, near any other centre."""
 
 
 class NeighbourMap(nn.Module):
-    """Maps of the person's own box and of the others', added to the stem's output through a zero-initialised
-    convolution: an untrained map changes nothing, and boxes that are withheld change little.
+    """Adds what the boxes say to a stem's output, through a convolution that is zero at first: an untrained map
+    changes nothing.
 
     Args:
         channels: of the stem's output.
@@ -24,23 +25,25 @@ class NeighbourMap(nn.Module):
         self.join = nn.Conv2d(NUM_MAPS, channels, kernel_size=3, padding=1, bias=False)
         nn.init.zeros_(self.join.weight)
 
-    def forward(self, features: Tensor, neighbours: Tensor, box: Tensor, stride: float) -> Tensor:
-        """Features with what the boxes say added.
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """(batch, channels, height, width) features with maps (batch, NUM_MAPS, height, width) joined to them."""
+        return features + self.join(maps.to(features.dtype))
 
-        Args:
-            features: (batch, channels, height, width), the stem's output.
-            neighbours: (batch, others, 4) x1, y1, x2, y2 in crop pixels; a row without area is padding.
-            box: (batch, 4), the person's own, likewise; without area where it is not known.
-            stride: crop pixels per cell.
-        """
-        maps = torch.cat([self.maps(box[:, None], features, stride), self.maps(neighbours, features, stride)], dim=1)
-        return features + self.join(maps)
 
-    @staticmethod
-    def maps(boxes: Tensor, features: Tensor, stride: float) -> Tensor:
-        """(batch, 2, height, width) in 0..1: inside any of the boxes (with soft edges), and near any centre."""
-        inside, near = soft_boxes(boxes / stride, features.shape[-2], features.shape[-1])
-        return torch.stack([inside.amax(dim=1), near.amax(dim=1)], dim=1).to(features.dtype)
+def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride: float) -> Tensor:
+    """(batch, NUM_MAPS, height, width) in 0..1: the person's own box, then all the others.
+
+    Args:
+        neighbours: (batch, others, 4) x1, y1, x2, y2 in crop pixels; a row without area is padding; None: not known.
+        box: (batch, 4), the person's own, likewise.
+        like: (batch, channels, height, width), a feature map of the size wanted.
+        stride: crop pixels per cell.
+    """
+    unknown = like.new_zeros(len(like), 1, 4, dtype=torch.float32)
+    own = unknown if box is None else box[:, None]
+    others = unknown if neighbours is None else neighbours
+    pairs = (soft_boxes(boxes / stride, like.shape[-2], like.shape[-1]) for boxes in (own, others))
+    return torch.cat([torch.stack([one.amax(dim=1) for one in pair], dim=1) for pair in pairs], dim=1)
 
 
 def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 8.0) -> tuple[Tensor, Tensor]:

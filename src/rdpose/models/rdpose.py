@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpose.models.decoupling import init_conv, peak
-from rdpose.models.neighbour_map import NeighbourMap
+from rdpose.models.neighbour_map import NeighbourMap, box_maps
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -45,7 +45,7 @@ class RDPose(nn.Module):
             W / stride), with the attributes `channels` and `stride`. It may offer its two halves as `stem` and `body`,
             with `stem_channels`; people's boxes are then joined between them, and before the first layer otherwise.
         num_joints: K.
-        decoupling: a module `(features, anchor) -> features`; None is the plain network without a centre channel.
+        decoupling: a module `(features, anchor, maps) -> features`; None is the plain network, without a centre.
         neighbour_aware: join maps of the people's boxes to the features.
     """
 
@@ -81,30 +81,40 @@ class RDPose(nn.Module):
         Returns:
             (batch, joints, height / stride, width / stride).
         """
-        features = self.features(image, neighbours, box)
+        features, maps = self.features(image, neighbours, box)
         direct = self.head(features)
         if self.decoupling is None:
             return direct
-        return self.decouple(features, peak(direct[:, -1]))[:, :-1]
+        return self.decouple(features, self.anchor(direct, maps), maps)[:, :-1]
 
-    def features(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
-        """(batch, channels, height / stride, width / stride): what the head reads."""
+    def features(
+        self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the head reads, (batch, channels, height / stride, width / stride), and the maps of the boxes there."""
         normalised = self.normalise(image)
         if self.neighbour_map is None:
-            return self.backbone(normalised)
+            return self.backbone(normalised), None
         stem, body = split(self.backbone)
         early = stem(normalised)
-        stride = image.shape[-1] / early.shape[-1]
-        if neighbours is None:
-            neighbours = normalised.new_zeros(len(image), 1, 4)
-        if box is None:
-            box = normalised.new_zeros(len(image), 4)
-        return body(self.neighbour_map(early, neighbours, box, stride))
+        features = body(self.neighbour_map(early, box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])))
+        return features, box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
 
-    def decouple(self, features: Tensor, anchor: Tensor) -> Tensor:
+    def anchor(self, direct: Tensor, maps: Tensor | None) -> Tensor:
+        """(batch, 2) x, y in cells: the peak of the centre channel of direct heatmaps (batch, joints + 1, h, w).
+
+        Where the own box is known, only the centre map's part near the box's centre counts.
+        """
+        center = direct[:, -1]
+        if maps is None:
+            return peak(center)
+        prior = maps[:, 1]
+        known = prior.amax(dim=(1, 2), keepdim=True) > 0
+        return peak(torch.where(known, center.clamp(min=1e-4) * prior.to(center.dtype), center))
+
+    def decouple(self, features: Tensor, anchor: Tensor, maps: Tensor | None) -> Tensor:
         """(batch, joints + 1, height, width): heatmaps and centre map seen from `anchor` ((batch, 2) x, y in cells)."""
         assert self.decoupling is not None
-        return self.head(self.decoupling(features, anchor))
+        return self.head(self.decoupling(features, anchor, maps))
 
 
 def number_of(backbone: nn.Module, name: str) -> int:

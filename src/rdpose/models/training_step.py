@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from rdpose import heatmaps
-from rdpose.models.decoupling import peak
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
@@ -91,22 +90,22 @@ class RDPoseForTraining(nn.Module):
                 neighbours (b, n, 4) in the crop, draws (b, NUM_DRAWS) uniform.
         """
         targets = draw_targets(batch, self.joint_weights, stride=self.network.stride, sigma=self.sigma)
-        features = self.network.features(batch["image"], batch["neighbours"], batch["box"])
+        features, maps = self.network.features(batch["image"], batch["neighbours"], batch["box"])
         direct = self.network.head(features)
         if self.network.decoupling is None:
             loss = self.loss(direct.float(), targets.maps[:, :-1], targets.weights[:, :-1])
             return {"loss": loss}
         terms = {
             "direct": self.loss(direct.float(), targets.maps, targets.weights),
-            "decoupled": self._decoupled(features, peak(direct[:, -1].detach()), targets),
+            "decoupled": self._decoupled(features, self.network.anchor(direct.detach(), maps), maps, targets),
         }
         if self.perturbation is not None:
-            terms["perturbed"] = self._decoupled(features, self._off_target(batch, targets), targets)
+            terms["perturbed"] = self._decoupled(features, self._off_target(batch, targets), maps, targets)
         total = sum((getattr(self.weights, name) * term for name, term in terms.items()), start=direct.new_zeros(()))
         return {"loss": total, **terms}
 
-    def _decoupled(self, features: Tensor, anchor: Tensor, targets: Targets) -> Tensor:
-        predicted = self.network.decouple(features, anchor)[:, :-1]
+    def _decoupled(self, features: Tensor, anchor: Tensor, maps: Tensor | None, targets: Targets) -> Tensor:
+        predicted = self.network.decouple(features, anchor, maps)[:, :-1]
         return self.loss(predicted.float(), targets.maps[:, :-1], targets.weights[:, :-1])
 
     def _off_target(self, batch: dict[str, Tensor], targets: Targets) -> Tensor:
