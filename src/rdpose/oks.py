@@ -43,11 +43,24 @@ def oks_to_truth(
     one (cocodataset.org/#keypoints-eval). A person without a labelled joint has similarity 0 to everything: COCO
     leaves such people out of the count, so nothing can be like them.
     """
+    return oks_to_own(np.asarray(joints)[:, None], truth_joints, truth_visible, truth_areas, sigmas)
+
+
+def oks_to_own(
+    joints: ArrayLike,
+    truth_joints: ArrayLike,
+    truth_visible: ArrayLike,
+    truth_areas: ArrayLike,
+    sigmas: Sequence[float] | Array,
+) -> Array:
+    """Similarity of n predictions to one annotated person each: (n, k, 2), (n, k, 2), (n, k), (n,) -> (n,).
+
+    The measure of `oks_to_truth`, row by row; leading axes broadcast.
+    """
     labelled = np.asarray(truth_visible) > 0
-    joints, truth = _scaled(joints, sigmas), _scaled(truth_joints, sigmas)
     area = np.asarray(truth_areas, np.float64) + _TINY
-    squared = np.square(joints[:, None] - truth).sum(-1)
-    alike = np.exp(-squared / area[:, None]) * labelled
+    squared = np.square(_scaled(joints, sigmas) - _scaled(truth_joints, sigmas)).sum(-1)
+    alike = np.exp(-squared / area[..., None]) * labelled
     return alike.sum(-1) / np.maximum(labelled.sum(-1), 1)
 
 

@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rdpose.evaluation import coco
+from rdpose.evaluation import coco, crowdpose, mpii, pck
+from rdpose.evaluation.misassignment import Misassignment, misassignment
 from rdpose.evaluation.results import Source, name_of
 from rdpose.evaluation.scores import Scores, table
 
-__all__ = ["METRICS", "Scores", "evaluate", "table"]
+__all__ = ["METRICS", "Misassignment", "Scores", "evaluate", "misassignment", "table"]
 
 METRICS: dict[str, Callable[..., Scores]] = {
     "coco": coco.evaluate,
     "ochuman": coco.evaluate,
+    "crowdpose": crowdpose.evaluate,
+    "crowdpose-published": crowdpose.evaluate_published,
+    "mpii": mpii.evaluate,
+    "pck": pck.evaluate,
 }
-"""Name -> evaluation. OCHuman is measured as COCO is, on its own files."""
+"""Name -> evaluation. OCHuman is measured as COCO is; `crowdpose-published` cuts the crowd index as its tool does."""
 
 
 def evaluate(

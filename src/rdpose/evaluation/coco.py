@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ def evaluate(
     truth = read_truth(annotations)
     found = load_results(source, truth)
     values = figures(truth, found, sigmas=sigmas)
-    return Scores(name, dict(zip(FIGURES, values, strict=True)), truth.note)
+    notes = [truth.note]
+    if sigmas is None and truth.skeleton.name not in skeletons.SKELETONS:
+        notes.append(f"OKS sigmas of {skeletons.DEFAULT_SIGMA} for each joint, since the joint set has none")
+    return Scores(name, dict(zip(FIGURES, values, strict=True)), "; ".join(filter(None, notes)))
 
 
 def read_truth(path: Path | str, *, areas_from_boxes: bool = False) -> Truth:
@@ -126,8 +130,8 @@ def figures(
     evaluator.params.kpt_oks_sigmas = [float(sigma) for sigma in sigmas]
     if image_ids is not None:
         evaluator.params.img_ids = list(image_ids)
-    evaluator.evaluate()
-    evaluator.accumulate()
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it sums up
-        evaluator.summarize()
+    # It prints what it sums up, and warns of sigmas other than COCO's, which are meant here.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*kpt_oks_sigmas", category=UserWarning)
+        evaluator.run()
     return [float(value) for value in evaluator.stats]

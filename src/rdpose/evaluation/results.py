@@ -40,7 +40,8 @@ class Results:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """What a COCO evaluator reads, in Python's own numbers."""
-        columns = (self.image_id, self.category_id, self.keypoints.reshape(len(self.score), -1), self.score)
+        keypoints = self.keypoints.reshape(len(self.score), 3 * self.keypoints.shape[1])
+        columns = (self.image_id, self.category_id, keypoints, self.score)
         keys = ("image_id", "category_id", "keypoints", "score")
         return [dict(zip(keys, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
 

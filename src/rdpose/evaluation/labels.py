@@ -1,0 +1,75 @@
+"""The people of a COCO annotation file as columns, for measures that compare a person's own result with the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rdpose import skeletons
+from rdpose.evaluation import results
+from rdpose.evaluation.results import Results
+from rdpose.skeletons import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPeople:
+    """m people with at least one labelled joint, groups marked as crowd left out, in the order of the file."""
+
+    path: Path
+    person_id: np.ndarray
+    """(m,) int64: annotation ids."""
+    image_id: np.ndarray
+    """(m,) int64."""
+    joints: np.ndarray
+    """(m, k, 2) float64 pixels."""
+    visible: np.ndarray
+    """(m, k): above 0 where labelled."""
+    area: np.ndarray
+    """(m,) float64 square pixels; 0.53 x box where the file says none."""
+    skeleton: Skeleton
+
+
+def read(path: Path | str) -> LabelledPeople:
+    """Reads a COCO keypoint file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a COCO keypoint file.
+    """
+    content = results.read_json(path)
+    try:
+        category = next(category for category in content["categories"] if category.get("keypoints"))
+        skeleton = skeletons.from_category(category)
+        people = [p for p in content["annotations"] if any(p.get("keypoints", ())[2::3]) and not p.get("iscrowd")]
+        table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
+        areas = [p["area"] if "area" in p else 0.53 * p["bbox"][2] * p["bbox"][3] for p in people]
+        ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise ValueError(f"{path} is not a COCO keypoint file ({type(error).__name__}: {error})") from None
+    return LabelledPeople(
+        Path(path), ids[:, 0], ids[:, 1], table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
+    )
+
+
+def own_result(found: Results, person_id: np.ndarray, source: results.Source, path: Path | str) -> np.ndarray:
+    """(m,) int64: the row of each person's own result, told by its `annotation_id`; -1 where there is none.
+
+    Raises:
+        ValueError: results name no person, the same one twice, or one who is in no way in the annotations.
+    """
+    name = results.name_of(source)
+    if (found.annotation_id < 0).any():
+        raise ValueError(
+            f"{name} does not say whose result is whose (`annotation_id`); this measure needs one result for each "
+            "annotated person: test with the boxes of the annotations"
+        )
+    named, row = np.unique(found.annotation_id, return_index=True)
+    if len(named) < len(found.annotation_id):
+        raise ValueError(f"{name} holds more than one result for an annotated person; this measure needs one for each")
+    place = np.minimum(np.searchsorted(named, person_id), max(len(named) - 1, 0))
+    own = np.where(named[place] == person_id, row[place], -1) if len(named) else np.full(len(person_id), -1)
+    if len(named) and len(person_id) and (own < 0).all():
+        raise ValueError(f"{name} holds no result for anyone in {path}; measure it against its own set's annotations")
+    return own

@@ -1,0 +1,77 @@
+"""PCK: the share of joints found within a part of the person's torso, for sets whose people have no area.
+
+A joint is right within 0.2 torsos of its place; the torso is the distance from left hip to right shoulder, or from
+right hip to left shoulder where that is not labelled (Sapp and Taskar, CVPR 2013, measure the same for FLIC). People
+with neither cannot be measured; the note counts them. An annotated person without a result has every joint wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rdpose.evaluation import labels, results
+from rdpose.evaluation.labels import LabelledPeople
+from rdpose.evaluation.scores import Scores
+
+THRESHOLD = 0.2
+TORSOS = (("left_hip", "right_shoulder"), ("right_hip", "left_shoulder"))
+
+
+def evaluate(
+    source: results.Source, annotations: Path | str, *, name: str, sigmas: Sequence[float] | None = None
+) -> Scores:
+    """PCK@0.2 in per cent for each kind of joint (left and right as one) and `Mean` over all labelled joints.
+
+    Args:
+        source: one result for each annotated person, named by `annotation_id`.
+        sigmas: OKS is not used here; only None is taken.
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
+    """
+    if sigmas is not None:
+        raise ValueError("PCK knows no sigmas; leave them out")
+    people = labels.read(annotations)
+    found = results.read(source, people.skeleton.num_joints)
+    own = labels.own_result(found, people.person_id, source, annotations)
+    torso = torso_sizes(people)
+    labelled = (people.visible > 0) & (torso > 0)[:, None]
+    right = np.zeros_like(labelled)
+    has = own >= 0
+    error = np.linalg.norm(found.joints[own[has]] - people.joints[has], axis=-1)
+    right[has] = error <= THRESHOLD * torso[has, None]
+    kinds = [joint.removeprefix("left_").removeprefix("right_") for joint in people.skeleton.joints]
+    figures = {
+        kind.replace("_", " ").capitalize(): share(right, labelled, [kind == other for other in kinds])
+        for kind in dict.fromkeys(kinds)
+    }
+    lost = int((torso == 0).sum())
+    note = f"PCK@{THRESHOLD} of the torso" + (f"; {lost} people without a labelled torso left out" if lost else "")
+    return Scores(name, figures | {"Mean": share(right, labelled)}, note)
+
+
+def torso_sizes(people: LabelledPeople) -> np.ndarray:
+    """(m,) float64 pixels; 0 where no torso is labelled.
+
+    Raises:
+        ValueError: the joint set has no hips and shoulders.
+    """
+    joints = people.skeleton.joints
+    if not {joint for torso in TORSOS for joint in torso} <= set(joints):
+        raise ValueError(f"{people.path} has no left and right hip and shoulder among its joints; PCK needs a torso")
+    sizes = np.zeros(len(people.person_id))
+    for hip, shoulder in reversed([(joints.index(hip), joints.index(shoulder)) for hip, shoulder in TORSOS]):
+        both = (people.visible[:, [hip, shoulder]] > 0).all(axis=1)
+        sizes = np.where(both, np.linalg.norm(people.joints[:, hip] - people.joints[:, shoulder], axis=-1), sizes)
+    return sizes
+
+
+def share(
+    right: np.ndarray, labelled: np.ndarray, joints: Sequence[bool] | Sequence[int] | slice = slice(None)
+) -> float:
+    """Per cent of the labelled joints (m, k) that are right, -1 where none is labelled; of some joints if asked."""
+    counted = labelled[:, joints].sum()
+    return float(100 * (right & labelled)[:, joints].sum() / counted) if counted else -1.0

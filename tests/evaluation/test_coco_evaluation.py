@@ -1,0 +1,183 @@
+"""COCO's ten figures: equal to pycocotools' to the last digit, from files and lists, on written and real people."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from rdpose import evaluation
+from rdpose.evaluation import Scores, evaluate
+from rdpose.skeletons import DEFAULT_SIGMA
+
+NOISE = [0.0, 0.01, 0.03, 0.1, 0.3]
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_figures_equal_pycocotools(noise, tmp_path, coco_content, noisy, save, reference) -> None:
+    rows = noisy(coco_content, noise)
+    truth = save(tmp_path / "truth.json", coco_content)
+    expected = reference(coco_content, rows)
+    assert list(evaluate(save(tmp_path / "results.json", rows), truth).figures.values()) == expected
+    assert list(evaluate(rows, truth).figures.values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("noise", "pictures"), [*((noise, 60) for noise in NOISE), pytest.param(0.05, 9999, marks=pytest.mark.slow)]
+)
+def test_figures_equal_pycocotools_on_real_people(
+    noise, pictures, tmp_path, shared_data, some_pictures, noisy, save, reference
+) -> None:
+    content = some_pictures(shared_data / "labels_only/person_keypoints_val2017_part.json", pictures)
+    rows = noisy(content, noise)
+    scores = evaluate(save(tmp_path / "results.json", rows), save(tmp_path / "truth.json", content))
+    assert list(scores.figures.values()) == reference(content, rows)
+
+
+def test_a_hand_made_case(tmp_path, coco_content, save) -> None:
+    """Three people, two found exactly and surest, one not at all: precision 1 up to recall 2/3, that is at the recalls
+    0 to 0.66, 67 of 101; recall 2/3."""
+    people = [person for person in coco_content["annotations"] if person["num_keypoints"] and not person["iscrowd"]][:3]
+    truth = save(tmp_path / "truth.json", coco_content | {"annotations": people})
+    keys = ("image_id", "category_id", "keypoints")
+    rows = [{key: person[key] for key in keys} | {"score": 0.9} for person in people[:2]]
+    figures = evaluate(rows, truth).figures
+    assert figures["AP"] == pytest.approx(67 / 101)
+    assert figures["AR .75"] == pytest.approx(2 / 3)
+
+
+def test_nothing_found_gives_zeros_and_no_one_to_find_minus_one(tmp_path, coco_content, save) -> None:
+    empty = save(tmp_path / "results.json", [])
+    truth = save(tmp_path / "truth.json", coco_content)
+    assert set(evaluate(empty, truth).figures.values()) == {0.0}
+    assert set(evaluate([], truth).figures.values()) == {0.0}
+    nobody = save(tmp_path / "nobody.json", coco_content | {"annotations": []})
+    scores = evaluate(empty, nobody)
+    assert set(scores.figures.values()) == {-1.0}
+    assert json.loads(json.dumps(scores.to_dict(), allow_nan=False))["figures"]["AP"] == -1
+
+
+def test_own_joint_sets_use_their_sigmas(tmp_path, crowdpose_content, noisy, save, reference) -> None:
+    for index, name in enumerate(crowdpose_content["categories"][0]["keypoints"]):
+        crowdpose_content["categories"][0]["keypoints"][index] = f"own_{name}"
+    rows = noisy(crowdpose_content, 0.05)
+    truth = save(tmp_path / "truth.json", crowdpose_content)
+    default = reference(crowdpose_content, rows, sigmas=[DEFAULT_SIGMA] * 14)
+    assert "sigmas of 0.079" in evaluate(rows, truth).note
+    wide = reference(crowdpose_content, rows, sigmas=[0.2] * 14)
+    assert list(evaluate(rows, truth).figures.values()) == default
+    assert list(evaluate(rows, truth, sigmas=[0.2] * 14).figures.values()) == wide != default
+    with pytest.raises(ValueError, match="3 sigmas for the 14 joints"):
+        evaluate(rows, truth, sigmas=[0.1] * 3)
+
+
+def test_missing_areas_and_counts_are_filled_in(tmp_path, coco_content, noisy, save, reference) -> None:
+    rows = noisy(coco_content, 0.05)
+    bare = json.loads(json.dumps(coco_content))
+    for person, full in zip(bare["annotations"], coco_content["annotations"], strict=True):
+        del person["area"], person["num_keypoints"]
+        full["area"] = 0.53 * full["bbox"][2] * full["bbox"][3]
+    scores = evaluate(rows, save(tmp_path / "truth.json", bare))
+    assert list(scores.figures.values()) == reference(coco_content, rows)
+    assert "0.53 x box" in scores.note
+
+
+def spoilt(rows: list[dict], **changes) -> list[dict]:
+    return [rows[0], {**rows[1], **changes}, *rows[2:]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rows: spoilt(rows, image_id=987654), r"1 picture ids .* 987654"),
+        (lambda rows: spoilt(rows, category_id=44), r"1 category ids .* 44"),
+        (lambda rows: spoilt(rows, keypoints=[1.0] * 42), "result 1 has 42 numbers as keypoints.* 51"),
+        (lambda rows: spoilt(rows, keypoints=[1.0] * 54), "result 1 has 54 numbers"),
+        (lambda rows: spoilt(rows, keypoints=[float("nan")] * 51), "result 1 holds NaN or infinity in `keypoints`"),
+        (lambda rows: spoilt(rows, score=float("nan")), "result 1 holds NaN or infinity in `score`"),
+        (lambda rows: spoilt(rows, score=None), "result 1 holds NaN or infinity in `score`"),
+        (lambda rows: spoilt(rows, score="high"), "`score` holds something else than numbers"),
+        (lambda rows: spoilt(rows, keypoints=["a"] * 51), "`keypoints` holds something else than numbers"),
+        (lambda rows: [{k: v for k, v in row.items() if k != "score"} for row in rows], "result 0 has no `score`"),
+        (lambda rows: {"annotations": rows}, "not a list of results"),
+        (lambda rows: [1, 2], "not a list of results"),
+    ],
+)
+@pytest.mark.parametrize("as_file", [True, False])
+def test_wrong_results_are_named_in_a_sentence(
+    spoil, message, as_file, tmp_path, coco_content, noisy, save, capfd
+) -> None:
+    truth = save(tmp_path / "truth.json", coco_content)
+    rows = spoil(noisy(coco_content, 0.1))
+    source = save(tmp_path / "results.json", rows) if as_file else rows
+    with pytest.raises(ValueError, match=message) as raised:
+        evaluate(source, truth)
+    assert ("results.json" if as_file else "the list of results") in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "is empty"), ("[{", "not a whole JSON file"), ('[{"keypoints": [1, 2', "not a whole JSON file")],
+)
+def test_broken_results_files(content, message, tmp_path, coco_content, save) -> None:
+    truth = save(tmp_path / "truth.json", coco_content)
+    broken = tmp_path / "results.json"
+    broken.write_text(content)
+    with pytest.raises(ValueError, match=f"results.json.*{message}"):
+        evaluate(broken, truth)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ('{"images": [', "not a whole COCO annotation file"),
+        ("[]", "not a COCO keypoint file"),
+        ('{"images": [], "annotations": [], "categories": []}', "not a COCO keypoint file"),
+        (json.dumps({"images": [{"id": 1}], "categories": [{"id": 1, "name": "dog"}]}), "no category with `keypoints`"),
+    ],
+)
+def test_broken_annotation_files(content, message, tmp_path) -> None:
+    path = tmp_path / "truth.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"truth.json.*{message}"):
+        evaluate([], path)
+
+
+def test_missing_files_and_unknown_metrics(tmp_path, coco_content, save) -> None:
+    truth = save(tmp_path / "truth.json", coco_content)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.json does not exist"):
+        evaluate(tmp_path / "nowhere.json", truth)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.json does not exist"):
+        evaluate([], tmp_path / "nowhere.json")
+    with pytest.raises(ValueError, match="unknown metric 'cocoo'; there are coco"):
+        evaluate([], truth, metric="cocoo")
+
+
+def test_results_in_numpy_types_are_taken(tmp_path, coco_content, noisy, save) -> None:
+    truth = save(tmp_path / "truth.json", coco_content)
+    rows = noisy(coco_content, 0.05)
+    arrays = [
+        row | {"keypoints": np.array(row["keypoints"]), "image_id": np.int64(row["image_id"]), "score": np.float64(0.5)}
+        for row in rows
+    ]
+    assert evaluate(arrays, truth).figures == evaluate([row | {"score": 0.5} for row in rows], truth).figures
+
+
+def test_scores_print_the_table_of_the_field(tmp_path, coco_content, save) -> None:
+    scores = evaluate([], save(tmp_path / "truth.json", coco_content), name="rdpose")
+    head, rule, row = str(scores).splitlines()
+    assert head == "| Arch | AP | AP .5 | AP .75 | AP (M) | AP (L) | AR | AR .5 | AR .75 | AR (M) | AR (L) |"
+    assert rule.count("---") == 11
+    assert row == "| rdpose |" + " 0.000 |" * 10
+    assert scores.main == 0
+
+
+def test_tables_of_several_rows() -> None:
+    rows = [Scores("a", {"AP": 0.5}, "flip test"), Scores("b", {"AP": 1 / 3}, "flip test")]
+    lines = ["| Arch | AP |", "| --- | --- |", "| a | 0.500 |", "| b | 0.333 |", "(flip test)"]
+    assert evaluation.table(rows).splitlines() == lines
+    with pytest.raises(ValueError, match="different metrics"):
+        evaluation.table([rows[0], Scores("c", {"Mean": 1.0})])
