@@ -79,7 +79,8 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
 
 def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:
     """Joints of all boxes; every process looks at its share of the pictures, and the main one has all of them."""
-    wanted = people.visible.any(axis=1) & ~people.crowd if settings.test.boxes == "truth" else ~people.crowd
+    labelled = people.visible.any(axis=1)
+    wanted = (labelled | ~labelled.any()) & ~people.crowd
     pictures = PictureDataset(
         people,
         settings.model.image_size,
