@@ -13,7 +13,7 @@ from rdpose.models.decoupling import FeatureDecoupling, anchor_offsets, features
 def by_hand(module: FeatureDecoupling, features: np.ndarray, x: int, y: int) -> np.ndarray:
     """One person's features (channels, height, width) for the anchor cell (x, y), loop by loop."""
     weights = {key: tensor.detach().double().numpy() for key, tensor in module.state_dict().items()}
-    channels, height, width = features.shape
+    _, height, width = features.shape
     anchor = features[:, y, x]
     by_channel = features * (weights["channel.weight"] @ anchor + weights["channel.bias"])[:, None, None]
     likeness = (features * (weights["place.weight"] @ anchor + weights["place.bias"])[:, None, None]).sum(0)

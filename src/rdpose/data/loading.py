@@ -174,10 +174,11 @@ def crop_people(
         neighbours_in_crop(boxes[other], image_size, max_neighbours)
         for boxes, other in zip(in_crops, is_other, strict=True)
     ]
+    crops = [warp(picture, transform, image_size) for transform in transforms]
     return PictureCrops(
-        image=torch.stack([to_tensor(warp(picture, transform, image_size)) for transform in transforms]),
+        image=torch.from_numpy(np.reshape(crops, (-1, *image_size[::-1], 3)).astype(np.uint8)).permute(0, 3, 1, 2),
         box=torch.from_numpy(in_crops[np.arange(len(wanted)), wanted]),
-        neighbours=torch.from_numpy(np.stack(neighbours)),
+        neighbours=torch.from_numpy(np.reshape(neighbours, (-1, max_neighbours, 4)).astype(np.float32)),
         transform=torch.from_numpy(transforms),
         index=torch.from_numpy(wanted),
     )

@@ -39,9 +39,9 @@ def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride
         like: (batch, channels, height, width), a feature map of the size wanted.
         stride: crop pixels per cell.
     """
-    unknown = like.new_zeros(len(like), 1, 4, dtype=torch.float32)
+    unknown = like.new_zeros(like.shape[0], 1, 4, dtype=torch.float32)
     own = unknown if box is None else box[:, None]
-    others = unknown if neighbours is None else neighbours
+    others = unknown if neighbours is None or not neighbours.shape[1] else neighbours
     pairs = (soft_boxes(boxes / stride, like.shape[-2], like.shape[-1]) for boxes in (own, others))
     return torch.cat([torch.stack([one.amax(dim=1) for one in pair], dim=1) for pair in pairs], dim=1)
 

@@ -1,0 +1,216 @@
+"""Samples that depend on (seed, epoch, index) alone, joints and boxes that follow the crop, batches that cover all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from rdpose import geometry
+from rdpose.config import AugmentSettings, NeighbourSettings
+from rdpose.data import annotations, loading, pictures
+from rdpose.data.loading import CropDataset, EpochSampler, PictureDataset, crop_people, neighbours_in_crop
+from rdpose.data.people import People
+
+SIZE = (64, 96)
+STILL = AugmentSettings(flip=0, scale=0, rotation=0, half_body=0)
+CALM = NeighbourSettings(withhold=0, miss=0, double=0, invent=0, shift=0)
+
+
+@pytest.fixture(scope="module")
+def people(tiny_crowd: Path) -> People:
+    return annotations.read(tiny_crowd / "annotations/person_keypoints_train2017.json", tiny_crowd / "images/train2017")
+
+
+def crops(people: People, augment: AugmentSettings = STILL, neighbours: NeighbourSettings = CALM, **options):
+    options = {"max_neighbours": 3, "seed": 0} | options
+    return CropDataset(people, SIZE, augment=augment, neighbours=neighbours, **options)
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for key in one:
+        assert torch.equal(one[key], other[key]), key
+
+
+def test_a_sample_has_one_shape_and_type_for_everybody(people: People) -> None:
+    dataset = crops(people, AugmentSettings(color=0.2, erase=0.5), NeighbourSettings())
+    kinds = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in dataset[0, 0].items()}
+    assert kinds == {
+        "image": ((3, 96, 64), torch.uint8),
+        "joints": ((17, 2), torch.float32),
+        "visible": ((17,), torch.uint8),
+        "box": ((4,), torch.float32),
+        "neighbours": ((3, 4), torch.float32),
+        "draws": ((4,), torch.float32),
+        "index": ((), torch.int64),
+    }
+    torch.utils.data.default_collate([dataset[0, index] for index in range(len(dataset))])
+
+
+def test_seed_epoch_and_index_decide(people: People) -> None:
+    options = (AugmentSettings(color=0.1, erase=0.3), NeighbourSettings())
+    dataset = crops(people, *options)
+    first = dataset[2, 5]
+    dataset[0, 1]  # what was asked for in between plays no part
+    assert_equal(dataset[2, 5], first)
+    assert_equal(crops(people, *options)[2, 5], first)
+    for other in (dataset[3, 5], crops(people, *options, seed=1)[2, 5]):
+        assert not torch.equal(other["draws"], first["draws"])
+        assert not torch.equal(other["image"], first["image"])
+
+
+def test_workers_play_no_part(people: People) -> None:
+    dataset = crops(people, AugmentSettings(), NeighbourSettings())
+    batches = []
+    for workers in (0, 2):
+        sampler = EpochSampler(len(dataset), 4, seed=0)
+        batches.append(list(DataLoader(dataset, batch_sampler=sampler, num_workers=workers)))
+    for one, other in zip(*batches, strict=True):
+        assert_equal(one, other)
+
+
+def test_still_samples_are_the_boxes_crops(people: People) -> None:
+    dataset = crops(people)
+    row = dataset.rows[3]
+    sample, picture = dataset[0, 3], pictures.read(people.image_path(people.image_index[row]))
+    transform = geometry.crop_transform(*geometry.crop_region(people.box_xywh[row], 64 / 96), SIZE)
+    assert np.array_equal(sample["image"].permute(1, 2, 0).numpy(), loading.warp(picture, transform, SIZE))
+    np.testing.assert_allclose(sample["joints"].numpy(), geometry.apply(transform, people.joints[row]), atol=1e-4)
+    x1, y1, x2, y2 = sample["box"].tolist()
+    assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((32, 48), abs=1e-3)
+    assert max((x2 - x1) / 64, (y2 - y1) / 96) == pytest.approx(0.8, abs=1e-3)  # 1 / the padding of 1.25
+    assert sample["index"] == row
+
+
+def test_flip_is_one_for_picture_joints_and_boxes(people: People) -> None:
+    straight, mirrored = (crops(people, STILL.model_copy(update={"flip": flip}))[0, 3] for flip in (0.0, 1.0))
+    difference = straight["image"].flip(-1).float() - mirrored["image"].float()
+    assert difference.abs().mean() < 1  # interpolated at the mirror of the same places
+    order = people.skeleton.flip_order
+    expected = straight["joints"][order]
+    expected[:, 0] = 63 - expected[:, 0]
+    torch.testing.assert_close(mirrored["joints"], expected, atol=1e-3, rtol=0)
+    assert torch.equal(mirrored["visible"], straight["visible"][order])
+    for name in ("box", "neighbours"):
+        boxes = straight[name].reshape(-1, 4)
+        known = (boxes[:, 2] > boxes[:, 0])[:, None]
+        turned = torch.where(known, boxes[:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1]), 0)
+        turned = turned + known * torch.tensor([63, 0, 63, 0])
+        torch.testing.assert_close(mirrored[name].reshape(-1, 4), turned, atol=1e-3, rtol=0)
+
+
+def test_joints_stay_on_the_same_pixels_under_every_augmentation(people: People) -> None:
+    """Each joint carries a dot of its own brightness in the picture; the crop must show it at the joint's place."""
+    settings = AugmentSettings(rotation=45, scale=0.35, half_body=0.5, shift=0.1)
+    for index in range(12):
+        rng = np.random.default_rng(index)
+        row = people.trainable()[index]
+        view = loading.augment.draw_view(
+            rng, people.box_xywh[row], people.joints[row], people.visible[row],
+            upper_body=people.skeleton.upper_body, aspect=64 / 96, settings=settings,
+        )  # fmt: skip
+        transform = geometry.crop_transform(*view[:2], SIZE, *view[2:])
+        picture = np.zeros((300, 300, 3), np.uint8)
+        x, y = people.joints[row][5].round().astype(int)
+        picture[y - 3 : y + 4, x - 3 : x + 4] = 255
+        crop = loading.warp(picture, transform, SIZE)
+        at = geometry.apply(transform, np.array([[x, y]], np.float32))[0].round().astype(int)
+        if (at >= 0).all() and (at < SIZE).all():
+            assert crop[at[1], at[0], 0] == 255
+
+
+def test_neighbours_are_those_in_sight_nearest_first_and_padded() -> None:
+    boxes = np.array(
+        [[0, 0, 10, 10], [-30, 0, 0, 20], [30, 40, 36, 60], [70, 0, 90, 90], [5, 5, 5, 50], [0, 0, 64, 96]], np.float32
+    )
+    found = neighbours_in_crop(boxes, SIZE, 4)
+    assert found.tolist() == [boxes[5].tolist(), boxes[2].tolist(), boxes[0].tolist(), [0] * 4]
+    assert neighbours_in_crop(boxes, SIZE, 1).tolist() == [boxes[5].tolist()]
+    assert not neighbours_in_crop(boxes[:0], SIZE, 2).any()
+
+
+def test_people_count_as_often_as_they_are_repeated(people: People) -> None:
+    repeats = np.ones(len(people), int)
+    repeats[4] = 3
+    dataset = crops(people, repeats=repeats)
+    assert len(dataset) == len(people) + 2
+    assert Counter(dataset.rows.tolist())[4] == 3
+
+
+@pytest.mark.parametrize(("samples", "batch", "world"), [(10, 4, 1), (10, 4, 2), (3, 4, 2), (16, 4, 2), (1, 2, 3)])
+def test_processes_have_equal_batches_and_see_everybody(samples: int, batch: int, world: int) -> None:
+    samplers = [EpochSampler(samples, batch, seed=0, rank=rank, world=world) for rank in range(world)]
+    epochs = [list(sampler) for sampler in samplers]
+    assert {len(epoch) for epoch in epochs} == {len(sampler) for sampler in samplers} == {len(epochs[0])}
+    assert {len(indices) for epoch in epochs for indices in epoch} == {batch}
+    seen = Counter(index for epoch in epochs for indices in epoch for _, index in indices)
+    assert set(seen) == set(range(samples))
+    full = len(epochs[0]) * batch * world
+    assert max(seen.values()) - min(seen.values()) <= 1
+    assert sum(seen.values()) == full
+
+
+def test_two_processes_share_the_batches_of_one() -> None:
+    one = list(EpochSampler(21, 8, seed=3))
+    two = [list(EpochSampler(21, 4, seed=3, rank=rank, world=2)) for rank in range(2)]
+    assert one == [first + second for first, second in zip(*two, strict=True)]
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    sampler = EpochSampler(20, 20, seed=0)
+    (first,) = sampler
+    sampler.epoch = 1
+    (second,) = sampler
+    assert {epoch for epoch, _ in first} == {0}
+    assert {epoch for epoch, _ in second} == {1}
+    assert [i for _, i in first] != [i for _, i in second]
+    assert sorted(i for _, i in first) == sorted(i for _, i in second)
+
+
+def test_a_picture_is_read_once_for_all_its_people(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    read = pictures.read
+    monkeypatch.setattr(pictures, "read", lambda path: reads.append(path) or read(path))
+    dataset = PictureDataset(people, SIZE, max_neighbours=3)
+    items = [dataset[index] for index in range(len(dataset))]
+    assert len(reads) == len(set(reads)) == people.num_images
+    assert torch.cat([item.index for item in items]).tolist() == list(range(len(people)))
+    assert {item.neighbours.shape[1:] for item in items} == {(3, 4)}
+
+
+def test_test_crops_are_still_training_crops(people: People) -> None:
+    dataset, item = crops(people), PictureDataset(people, SIZE, max_neighbours=3)[0]
+    for position, row in enumerate(item.index.tolist()):
+        sample = dataset[0, row]
+        assert torch.equal(item.image[position], sample["image"])
+        torch.testing.assert_close(item.box[position], sample["box"])
+        torch.testing.assert_close(item.neighbours[position], sample["neighbours"], atol=1e-4, rtol=0)
+        back = geometry.apply(geometry.invert(item.transform[position].numpy()), sample["joints"].numpy())
+        labelled = people.visible[row] > 0
+        np.testing.assert_allclose(back[labelled], people.joints[row][labelled], atol=1e-3)
+
+
+def test_unwanted_people_are_neighbours_only_and_unsure_ones_nobodys(people: People) -> None:
+    wanted = np.arange(len(people)) == 0
+    item = PictureDataset(people, SIZE, max_neighbours=3, wanted=wanted)[0]
+    assert item.index.tolist() == [0]
+    assert item.neighbours.any()
+    unsure = PictureDataset(people, SIZE, max_neighbours=3, neighbour_score=1.1)
+    assert len(unsure) == people.num_images
+    assert not unsure[0].neighbours.any()
+
+
+def test_a_doubled_box_is_nobodys_neighbour() -> None:
+    boxes = np.array([[10, 10, 50, 90], [11, 10, 51, 90], [40, 20, 80, 95]], np.float32)
+    found = crop_people(np.zeros((100, 100, 3), np.uint8), boxes, SIZE, max_neighbours=3)
+    assert (found.neighbours[..., 2] > found.neighbours[..., 0]).sum(1).tolist() == [1, 1, 2]
+
+
+def test_a_picture_without_people_gives_no_crops() -> None:
+    found = crop_people(np.zeros((50, 50, 3), np.uint8), np.zeros((0, 4), np.float32), SIZE, max_neighbours=3)
+    assert [tuple(part.shape) for part in found] == [(0, 3, 96, 64), (0, 4), (0, 3, 4), (0, 2, 3), (0,)]
