@@ -107,7 +107,7 @@ def test_foreign_pictures_and_joints_are_named(tmp_path):
     results.write_text(json.dumps([result(99, np.zeros((17, 2)), rng)]))
     with pytest.raises(ValueError, match=r"results\.json has results of picture 99"):
         matching.read(results, truth)
-    results.write_text(json.dumps([{"image_id": 1, "keypoints": [0, 0, 0]}]))
+    results.write_text(json.dumps([result(1, np.zeros((17, 2)), rng) | {"keypoints": [0, 0, 0]}]))
     with pytest.raises(ValueError, match=r"results\.json.*17 joints"):
         matching.read(results, truth)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import oks, poses
+from rdpose import oks
 from rdpose.data.people import People
+from rdpose.evaluation import results
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_RESULTS = 20
@@ -59,22 +60,16 @@ def read(path: Path, truth: People) -> Found:
     Raises:
         FileNotFoundError, ValueError: there is no such file, or its pictures or joints are not those of the truth.
     """
-    rows = poses.read_rows(path)
-    joints = truth.skeleton.num_joints
-    if any(len(row["keypoints"]) != 3 * joints for row in rows):
-        raise ValueError(f"{path} has results without 3 numbers for each of the {joints} joints of the annotations")
-    ids = np.array([row["image_id"] for row in rows], np.int64)
+    table = results.read(path, truth.skeleton.num_joints)
     order = np.argsort(truth.image_id)
-    place = np.searchsorted(truth.image_id[order], ids).clip(max=truth.num_images - 1)
+    place = np.searchsorted(truth.image_id[order], table.image_id).clip(max=truth.num_images - 1)
     image = order[place]
-    if (unknown := ids[truth.image_id[image] != ids]).size:
+    if (unknown := table.image_id[truth.image_id[image] != table.image_id]).size:
         raise ValueError(f"{path} has results of picture {unknown[0]}, which the annotations do not list")
-    flat = np.array([row["keypoints"] for row in rows], np.float64).reshape(len(rows), joints, 3)
-    scores = np.array([row.get("score", 1.0) for row in rows], np.float64)
     person = {int(identity): row for row, identity in enumerate(truth.person_id)}
-    wanted = np.array([person.get(row.get("annotation_id", NOBODY), NOBODY) for row in rows], np.int64)
-    kept = _best_in_each_picture(image, scores)
-    return Found(image[kept], flat[kept, :, :2], flat[kept, :, 2], scores[kept], wanted[kept])
+    wanted = np.array([person.get(identity, NOBODY) for identity in table.annotation_id.tolist()], np.int64)
+    kept = _best_in_each_picture(image, table.score)
+    return Found(image[kept], table.joints[kept], table.keypoints[kept, :, 2], table.score[kept], wanted[kept])
 
 
 def _best_in_each_picture(image: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -1,0 +1,121 @@
+"""The parts of an analysis: crowd index, neighbours, single joints, what errors cost."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rdpose.data import annotations
+from rdpose.report import analysis, matching
+from rdpose.report.matching import NOBODY
+
+ROWS = np.linspace(0, 1, 17)
+
+
+def body(left: float, top: float = 100.0) -> np.ndarray:
+    """(17, 2): joints down a zigzag of 60 x 160 pixels."""
+    return np.stack([left + 60 * (np.arange(17) % 2), top + 160 * ROWS], axis=-1)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three pictures: two people who overlap, two apart, one alone; everybody found where they are."""
+    places = {1: [100, 130], 2: [50, 400], 3: [200]}
+    people, results = [], []
+    for image, lefts in places.items():
+        for left in lefts:
+            labels = np.concatenate([body(left), np.full((17, 1), 2)], axis=1)
+            person = {"id": len(people) + 11, "image_id": image, "category_id": 1, "bbox": [left, 100, 60, 160]}
+            more = {"area": 5000.0, "iscrowd": 0, "num_keypoints": 17, "keypoints": labels.ravel().tolist()}
+            people.append(person | more)
+            results.append(answer(image, person["id"], body(left), 0.5 + 0.05 * len(people)))
+    names = [f"joint_{i}" for i in range(17)]
+    category = {"id": 1, "name": "person", "keypoints": names, "skeleton": []}
+    images = [{"id": i, "file_name": f"{i}.jpg", "width": 640, "height": 480} for i in places]
+    content = {"images": images, "annotations": people, "categories": [category]}
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    return tmp_path, results
+
+
+def answer(image: int, person: int, joints: np.ndarray, score: float) -> dict:
+    keypoints = np.concatenate([joints, np.full((17, 1), 0.9)], axis=1).ravel().tolist()
+    row = {"image_id": image, "category_id": 1, "keypoints": keypoints, "score": score}
+    return row | {"annotation_id": person}
+
+
+def analyse(folder, results) -> analysis.Analysis:
+    (folder / "results.json").write_text(json.dumps(results))
+    return analysis.analyse(folder / "results.json", annotations.read(folder / "labels.json", "images"))
+
+
+def test_a_perfect_result(files):
+    folder, results = files
+    done = analyse(folder, results)
+    assert done.all.ap == 1.0
+    assert (done.by_joint == 1).all()
+    assert (done.kinds == 0).all()
+    assert (done.gains == 0).all()
+    assert done.misassigned == (0, 4)
+    assert np.allclose(done.likeness, 1)
+    assert dict(done.by_size)["64 to 96 px"].num_people == 5
+    assert np.isnan(dict(done.by_size)["over 160 px"].ap)
+
+
+def test_crowd_index_by_hand(files):
+    folder, _ = files
+    index = analysis.crowd_index(annotations.read(folder / "labels.json", "images"))
+    # In picture 1 the right column of the left person (8 joints) lies in the right box, the left column of the right
+    # person (9 joints) in the left box.
+    assert np.allclose(index, [(9 / 17 + 8 / 17) / 2, 0, 0])
+
+
+def test_a_pose_on_the_neighbour_is_misassigned(files):
+    folder, results = files
+    results[2] = answer(2, 13, body(402), 0.7)
+    done = analyse(folder, results)
+    assert done.misassigned == (1, 4)
+    assert done.all.ap < 1
+    assert done.likeness[2] < 0.1
+    assert done.finder[2] == 2
+
+
+def test_nobody_knows_whom_results_looked_for_without_their_ids(files):
+    folder, results = files
+    for result in results:
+        del result["annotation_id"]
+    done = analyse(folder, results)
+    assert done.misassigned is None
+    assert (done.finder != NOBODY).all()
+
+
+def test_a_missed_joint_costs_its_own_ap_and_what_putting_it_right_gives_back(files):
+    folder, results = files
+    for result in results:
+        result["keypoints"][0] += 200
+    done = analyse(folder, results)
+    assert done.by_joint[0] == 0
+    assert (done.by_joint[1:] == 1).all()
+    assert done.gains[4] == pytest.approx(1 - done.all.ap)
+    assert done.all.ap < 1
+
+
+def test_no_results_at_all(files):
+    folder, _ = files
+    done = analyse(folder, [])
+    assert done.all.ap == 0
+    assert (done.by_joint == 0).all()
+    assert (done.finder == NOBODY).all()
+    assert done.kinds.shape == (0, 17)
+
+
+def test_figures_are_those_of_the_evaluation(shared_data):
+    from rdpose import evaluation
+
+    labels = shared_data / "coco/annotations/person_keypoints_val2017.json"
+    results = shared_data / "peers/movenet_thunder_val2017_nanodet.json"
+    truth = annotations.read(labels, "images")
+    found = matching.read(results, truth)
+    curves = matching.curves(found, truth, matching.similarities(found, truth))
+    figures = evaluation.evaluate(results, labels).figures
+    assert figures["AP"] == pytest.approx(curves.ap, abs=1e-6)
+    assert figures["AR"] == pytest.approx(curves.ar, abs=1e-6)
