@@ -1,1 +1,37 @@
-"""rdpose: top-down human pose estimation for crowded pictures."""
+"""rdpose: top-down human pose estimation for crowded pictures.
+
+    estimator = rdpose.load("weights.safetensors")      # weights carry their settings
+    poses = estimator(image, boxes)                     # (height, width, 3) RGB uint8, (N, 4) xyxy -> Poses
+    picture = rdpose.draw(image, poses)
+
+Importing it is quick: torch comes in with the first network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdpose.poses import Poses, draw
+    from rdpose.prediction import PoseEstimator, load
+
+__all__ = ["PoseEstimator", "Poses", "draw", "load"]
+
+_HOMES = {"PoseEstimator": "prediction", "Poses": "poses", "draw": "poses", "load": "prediction"}
+
+
+def __getattr__(name: str) -> Any:
+    """Bring in a public name when it is asked for, and keep it."""
+    from importlib import import_module, metadata
+
+    if name == "__version__":
+        return metadata.version("rdpose")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rdpose' has no attribute {name!r}")
+    value = getattr(import_module(f"rdpose.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
