@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from rdpose import geometry
-from rdpose.data import annotations, pictures
+from rdpose.data import annotations as annotation_files
+from rdpose.data import pictures
 from rdpose.data.files import read_json
 from rdpose.data.people import People
 from rdpose.data.synthetic import Person, Scene
@@ -26,6 +27,8 @@ from rdpose.skeletons import COCO_17
 
 LIMB_THICKNESS = 0.13
 """Of a silhouette's limbs, in units of the person's extent (the square root of the box's area)."""
+SMALLEST_AREA = 100
+"""Square pixels of a cut-out in the picture, below which nobody would label it."""
 SHOULDERS_AND_HIPS = [5, 6, 12, 11]
 
 
@@ -48,7 +51,7 @@ class Cutout:
 
 def read_cutouts(annotation_file: Path, images_dir: Path, *, min_height: int = 90, min_joints: int = 8) -> list[Cutout]:
     """The people of a COCO-format file that have polygons, are tall enough and labelled enough."""
-    people = annotations.read(annotation_file, images_dir, skeleton=COCO_17)
+    people = annotation_files.read(annotation_file, images_dir, skeleton=COCO_17)
     polygons = {row["id"]: row.get("segmentation") for row in read_json(annotation_file)["annotations"]}
     enough = ((people.visible > 0).sum(axis=1) >= min_joints) & (people.box_xywh[:, 3] >= min_height) & ~people.crowd
     found = []
@@ -106,10 +109,10 @@ def paste(
     behind: list[_Layer] = []
     before: list[_Layer] = []
     for _ in range(rng.integers(num_cutouts[0], num_cutouts[1] + 1)):
-        cutout = cutouts[rng.integers(len(cutouts))]
+        cutout = cutouts[int(rng.integers(len(cutouts)))]
         layer = _place(rng, cutout, box, picture.shape[:2], rng.uniform(*overlap))
         (before if rng.random() < 0.5 else behind).append(layer)
-    return _compose([*behind, base, *before], base, box, float(people.area[row]))
+    return _compose(behind, base, before, box, float(people.area[row]))
 
 
 def silhouette(joints: np.ndarray, visible: np.ndarray, box_xywh: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -170,46 +173,50 @@ def _place(
     return _Layer(picture, mask, joints, visible)
 
 
-def _compose(layers: list[_Layer], base: _Layer, box_xywh: np.ndarray, area: float) -> Scene:
-    """Paint layers from the farthest to the nearest; the base's own pixels are the picture's."""
-    height, width = base.mask.shape
+def _compose(behind: list[_Layer], base: _Layer, before: list[_Layer], box_xywh: np.ndarray, area: float) -> Scene:
+    """Paint from the farthest to the nearest; the base's own pixels are the picture's."""
     picture = base.picture.astype(np.float32)
-    before = len(layers) - 1 - next(i for i, layer in enumerate(layers) if layer is base)
-    for depth, layer in enumerate(layers):
-        if layer is base:
-            continue
-        alpha = layer.mask.astype(np.float32) / 255
-        if depth < len(layers) - 1 - before:
-            alpha = alpha * (base.mask == 0)
-        alpha = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None]
-        picture += (layer.picture - picture) * alpha
+    for layer in behind:
+        _paint(picture, layer, layer.mask * (base.mask == 0))
+    for layer in before:
+        _paint(picture, layer, layer.mask)
     people = []
-    for depth, layer in enumerate(layers):
-        covered = np.zeros((height, width), bool)
-        for nearer in layers[depth + 1 :]:
-            covered |= nearer.mask > 127
-        person = _person(layer, covered, box_xywh if layer is base else None, area if layer is base else None)
+    covered = np.zeros(base.mask.shape, bool)
+    for layer in reversed([*behind, base, *before]):
+        truth = (box_xywh, area) if layer is base else None
+        person = _person(layer, covered, truth)
+        covered = covered | (layer.mask > 127)
         if person is not None:
             people.append(person)
-    return Scene(picture.round().astype(np.uint8), people)
+    return Scene(picture.round().astype(np.uint8), people[::-1])
 
 
-def _person(layer: _Layer, covered: np.ndarray, box: np.ndarray | None, area: float | None) -> Person | None:
-    """What is true of a layer once nearer ones cover part of it; None where little of it is in the picture."""
+def _paint(picture: np.ndarray, layer: _Layer, mask: np.ndarray) -> None:
+    """Blend a layer into a float picture; the mask's edge is softened by a pixel, as a lens would."""
+    alpha = cv2.GaussianBlur(mask.astype(np.float32) / 255, (3, 3), 0)[..., None]
+    picture += (layer.picture - picture) * alpha
+
+
+def _person(layer: _Layer, covered: np.ndarray, truth: tuple[np.ndarray, float] | None) -> Person | None:
+    """What is true of a layer once nearer ones cover part of it; None where little of it is in the picture.
+
+    `truth` is the annotated box and area; those of the mask where there is none.
+    """
     mask = layer.mask > 127
     size = int(mask.sum())
-    if size < 100:
+    if size < SMALLEST_AREA and truth is None:
         return None
     height, width = mask.shape
     inside = ((layer.joints >= 0) & (layer.joints <= (width - 1, height - 1))).all(axis=1)
     x, y = np.clip(layer.joints.round().astype(int), 0, (width - 1, height - 1)).T
     visible = np.where(covered[y, x], np.minimum(layer.visible, 1), layer.visible) * inside
+    box, area = truth or (np.array(cv2.boundingRect(mask.view(np.uint8)), np.float32), float(size))
     return Person(
         joints=layer.joints,
         visible=visible.astype(np.uint8),
-        box_xywh=np.array(cv2.boundingRect(mask.view(np.uint8)), np.float32) if box is None else box,
-        area=float(size) if area is None else area,
-        visible_fraction=float((mask & ~covered).sum() / size),
+        box_xywh=box,
+        area=area,
+        visible_fraction=float((mask & ~covered).sum() / max(size, 1)),
         mask=mask,
         visible_mask=mask & ~covered,
     )
