@@ -72,8 +72,9 @@ def test_without_boxes_the_whole_picture_is_one(estimator: rdpose.PoseEstimator)
     assert len(estimator(PICTURES[1], [])) == 0
 
 
-def test_a_stream_holds_no_more_than_a_batch(estimator: rdpose.PoseEstimator) -> None:
-    """Also where nobody is there to fill a batch of people."""
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_stream_holds_few_pictures_back(estimator: rdpose.PoseEstimator, at_once: int) -> None:
+    """Also where nobody is there to fill a batch of people; a camera's is answered before the next is taken."""
     given = []
 
     def tasks(boxes: np.ndarray | None):
@@ -83,8 +84,8 @@ def test_a_stream_holds_no_more_than_a_batch(estimator: rdpose.PoseEstimator) ->
 
     for boxes in (None, np.zeros((0, 4))):
         given.clear()
-        next(replace(estimator, batch_size=4).stream(tasks(boxes)))
-        assert len(given) == 5
+        next(replace(estimator, pictures_at_once=at_once).stream(tasks(boxes)))
+        assert len(given) == at_once
 
 
 def test_scores_of_the_detector_scale_those_of_the_poses(estimator: rdpose.PoseEstimator) -> None:

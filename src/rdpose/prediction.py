@@ -63,6 +63,7 @@ class PoseEstimator:
         same_person: OKS from which two poses of one picture count as one person; the better one stays.
         keep_duplicates: give a pose for every box, the same person's too.
         batch_size: crops that go through the network at once.
+        pictures_at_once: pictures that a stream may hold back to fill a batch.
     """
 
     inference: Inference
@@ -74,6 +75,7 @@ class PoseEstimator:
     same_person: float = 0.9
     keep_duplicates: bool = False
     batch_size: int = 32
+    pictures_at_once: int = 8
 
     @property
     def skeleton(self) -> Skeleton:
@@ -108,17 +110,9 @@ class PoseEstimator:
         return list(self.stream(map(Task, images, boxes or [None] * len(images))))
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[Poses]:
-        """Poses of each picture in turn, for as many as there are; memory holds one batch of pictures and no more."""
-        waiting: list[_Prepared] = []
-        people = 0
-        for task in tasks:
-            prepared = self._prepare(task)
-            if people + len(prepared.scores) > self.batch_size or len(waiting) == self.batch_size:
-                yield from self._finish(waiting)
-                waiting, people = [], 0
-            waiting.append(prepared)
-            people += len(prepared.scores)
-        yield from self._finish(waiting)
+        """Poses of each picture in turn, for as many as there are; memory holds `pictures_at_once` and no more."""
+        for group in self._groups(tasks):
+            yield from self._finish(group)
 
     def heatmaps(self, image: np.ndarray, boxes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the network says before joints are read off it.
@@ -147,6 +141,21 @@ class PoseEstimator:
         known = scores >= self.neighbour_score
         crops = crop_people(picture, boxes, self.image_size, max_neighbours=self.max_neighbours, known=known)
         return _Prepared(boxes, scores, crops)
+
+    def _groups(self, tasks: Iterable[Task]) -> Iterator[list[_Prepared]]:
+        """Pictures in their order, as many at once as one batch takes."""
+        group: list[_Prepared] = []
+        people = 0
+        for one in map(self._prepare, tasks):
+            if group and people + len(one.scores) > self.batch_size:
+                yield group
+                group, people = [], 0
+            group.append(one)
+            people += len(one.scores)
+            if len(group) == self.pictures_at_once:
+                yield group
+                group, people = [], 0
+        yield group
 
     def _finish(self, waiting: list[_Prepared]) -> Iterator[Poses]:
         joints, confidence = self._look([one.crops for one in waiting if one.crops is not None])
