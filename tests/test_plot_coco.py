@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from rdpose import plotting
-from rdpose.drawing import save
+from rdpose.data import annotations
+from rdpose.drawing import person_colors, save
+from rdpose.poses import Poses
 from rdpose.skeletons import COCO_17
 
 SCRIPT = Path(__file__).resolve().parents[1] / "visualization" / "plot_coco.py"
@@ -77,6 +79,14 @@ def test_what_does_not_fit_is_named(data, results, message):
                 data / "results.json", data / "a", images=data / "images", annotations=data / "labels.json"
             )
         )
+
+
+def test_poses_take_the_colour_of_the_person_they_stand_for(data):
+    truth = annotations.read(data / "labels.json", data / "images")
+    rows = [pose(4, 300), pose(4, 1)]
+    found = plotting.colors_of_truth(Poses.from_coco(rows, COCO_17), truth, 0)
+    assert np.array_equal(found, person_colors([1, 0]))
+    assert plotting.colors_of_truth(Poses.empty(COCO_17), truth, 1).shape == (0, 3)
 
 
 def run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess:

@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from rdpose import drawing, poses
+from rdpose import drawing, oks, poses
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures
 from rdpose.data.people import People
+from rdpose.poses import Poses
 
 OCCLUDED = 1
 """COCO's flag of a labelled joint that is hidden."""
+LOOSE = 0.1
+"""OKS from which on a pose stands for a person at all."""
 
 
 def plot_results(
@@ -54,9 +58,11 @@ def plot_results(
         row = None if truth is None else image_row(truth, image_id, annotations)
         name = file_name(image_id) if truth is None or row is None else str(truth.image_name[row])
         picture = pictures.read(os.path.join(images, name))
-        drawn = poses.draw(picture, shown, style=style)
-        if truth is not None and row is not None:
-            drawn = drawing.panel([[drawn, draw_truth(picture, truth, row, style=style)]], ["found", "truth"])
+        if truth is None or row is None:
+            drawn = poses.draw(picture, shown, style=style)
+        else:
+            alone = poses.draw(picture, shown, colors=colors_of_truth(shown, truth, row), style=style)
+            drawn = drawing.panel([[alone, draw_truth(picture, truth, row, style=style)]], ["found", "truth"])
         yield drawing.save(Path(out, name).with_suffix(".png"), drawn)
 
 
@@ -72,6 +78,18 @@ def draw_truth(picture: np.ndarray, people: People, image: int, *, style: str = 
         occluded=visible == OCCLUDED,
         style=style,
     )
+
+
+def colors_of_truth(found: Poses, people: People, image: int) -> np.ndarray:
+    """(found, 3) uint8: each pose in the colour of the person it stands for, others in colours of their own."""
+    rows = people.people_of(image)
+    labels = (people.joints[rows], people.visible[rows], people.area[rows])
+    alike = oks.oks_to_truth(found.joints, *labels, people.skeleton.sigmas)
+    number = alike.shape[1] + np.arange(len(found))
+    mine, theirs = linear_sum_assignment(-alike)
+    sure = alike[mine, theirs] >= LOOSE
+    number[mine[sure]] = theirs[sure]
+    return drawing.person_colors(number)
 
 
 def image_row(people: People, image_id: int | str, annotations: str | Path | None) -> int:

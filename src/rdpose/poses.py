@@ -169,13 +169,15 @@ def draw(
     *,
     min_confidence: float = 0.3,
     boxes: bool = False,
+    colors: ArrayLike | None = None,
     style: str = "person",
 ) -> np.ndarray:
     """Poses over a copy of their picture (height, width, 3) RGB uint8; people with ids keep their colour and show it.
 
-    `boxes` adds the frames; `min_confidence` and `style` as in `drawing.draw_poses`.
+    `boxes` adds the frames; `min_confidence`, `colors` and `style` as in `drawing.draw_poses`.
     """
-    colors = drawing.person_colors(np.arange(len(poses)) if poses.ids is None else poses.ids)
+    if colors is None:
+        colors = drawing.person_colors(np.arange(len(poses)) if poses.ids is None else poses.ids)
     return drawing.draw_poses(
         picture,
         poses.joints,

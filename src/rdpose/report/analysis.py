@@ -52,6 +52,8 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
     found = matching.read(path, truth)
     alike = matching.similarities(found, truth)
     index = crowd_index(truth)
+    groups = [(index >= low) & (index < high) for _, low, high in CROWDS]
+    levels = matching.curves_by_pictures(found, truth, alike, groups)
     assigned, ignored = assign(found, truth, alike)
     kinds = errors.classify(found, truth, assigned)
     everybody = matching.curves(found, truth, alike)
@@ -61,10 +63,7 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
         found=found,
         all=everybody,
         by_size=[(label, matching.curves(found, truth, alike, area=(low**2, high**2))) for label, low, high in SIZES],
-        by_crowd=[
-            (label, matching.curves(found, truth, alike, images=(index >= low) & (index < high)))
-            for label, low, high in CROWDS
-        ],
+        by_crowd=list(zip([label for label, _, _ in CROWDS], levels, strict=True)),
         by_joint=ap_of_joints(found, truth, assigned, ignored),
         kinds=kinds,
         gains=_gains(found, truth, assigned, kinds, everybody.ap),

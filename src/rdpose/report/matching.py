@@ -7,7 +7,9 @@ are those of pycocotools (tests/report/test_matching.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,7 @@ class Found:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @cached_property
     def area(self) -> np.ndarray:
         """(N,) square pixels: of the box around all joints, as COCO gives results an area."""
         return np.ptp(self.joints, axis=1).prod(axis=-1)
@@ -52,6 +55,18 @@ class Similarities:
 
     blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
     """(found rows (n,), truth rows (m,), OKS (n, m))."""
+
+    @cached_property
+    def padded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The blocks as three arrays, filled up with NOBODY: rows (b, n), people (b, m), OKS (b, n, m)."""
+        count = len(self.blocks)
+        most = [max((len(block[side]) for block in self.blocks), default=0) for side in (0, 1)]
+        rows, people = np.full((count, most[0]), NOBODY), np.full((count, most[1]), NOBODY)
+        values = np.full((count, *most), float(NOBODY))
+        for i, (found, truth, alike) in enumerate(self.blocks):
+            rows[i, : len(found)], people[i, : len(truth)] = found, truth
+            values[i, : len(found), : len(truth)] = alike
+        return rows, people, values
 
 
 def read(path: Path, truth: People) -> Found:
@@ -119,19 +134,20 @@ def match(
     threshold; people who do not count (`counted` (people,) False) are chosen last, and groups may be chosen often.
     """
     chosen = np.full((len(thresholds), num_found), NOBODY)
-    limits = np.minimum(thresholds, 1 - 1e-10)[:, None]
-    levels = np.arange(len(thresholds))
-    for rows, people, values in alike.blocks:
-        taken = np.zeros((len(thresholds), len(people)), bool)
-        counts, group = counted[people], crowd[people]
-        for row, value in zip(rows, values, strict=True):
-            free = (value >= limits) & (~taken | group)
-            free &= np.where((free & counts).any(axis=1, keepdims=True), counts, True)
-            has = free.any(axis=1)
-            if has.any():
-                best = len(people) - 1 - np.where(free, value, -1.0)[:, ::-1].argmax(axis=1)  # of equals the last
-                chosen[has, row] = people[best[has]]
-                taken[levels[has], best[has]] = True
+    rows, people, values = alike.padded
+    limits = np.minimum(thresholds, 1 - 1e-10)[:, None, None]
+    counts, group = (flags[people] & (people != NOBODY) for flags in (counted, crowd))
+    taken = np.zeros((len(thresholds), *people.shape), bool)
+    for rank in range(rows.shape[1]):  # the surest result of every picture, then the next ...
+        value = values[:, rank]
+        free = (value >= limits) & (~taken | group)
+        first = free & counts
+        free = np.where(first.any(axis=-1, keepdims=True), first, free)
+        level, picture = np.nonzero(free.any(axis=-1))
+        likeness = np.where(free, value, NOBODY)[level, picture]
+        best = people.shape[1] - 1 - likeness[:, ::-1].argmax(axis=-1)  # of equals the last
+        chosen[level, rows[picture, rank]] = people[picture, best]
+        taken[level, picture, best] = True
     return chosen
 
 
@@ -181,25 +197,31 @@ class Curves:
         return float(self.precision[int(np.argmin(abs(THRESHOLDS - threshold)))].mean())
 
 
-def curves(
+def curves(found: Found, truth: People, alike: Similarities, *, area: tuple[float, float] = (0.0, np.inf)) -> Curves:
+    """COCO's curves; of people whose area lies in the range (square pixels) alone, if it is given."""
+    return curves_by_pictures(found, truth, alike, [np.ones(truth.num_images, bool)], area=area)[0]
+
+
+def curves_by_pictures(
     found: Found,
     truth: People,
     alike: Similarities,
+    groups: Sequence[np.ndarray],
     *,
     area: tuple[float, float] = (0.0, np.inf),
-    images: np.ndarray | None = None,
-) -> Curves:
-    """COCO's curves; of people whose area lies in the range (square pixels) and of pictures (bool) alone, if given."""
+) -> list[Curves]:
+    """COCO's curves for groups of pictures, each (pictures,) bool."""
     counted = countable(truth) & (truth.area >= area[0]) & (truth.area <= area[1])
     chosen = match(alike, len(found), counted, truth.crowd, THRESHOLDS)
-    outside = (found.area() < area[0]) | (found.area() > area[1])
+    size = found.area
     right = (chosen != NOBODY) & counted[chosen]
-    ignored = np.where(chosen == NOBODY, outside, ~counted[chosen])
-    rows, people = np.ones(len(found), bool), counted
-    if images is not None:
-        rows, people = images[found.image_index], counted & images[truth.image_index]
-    number = int(people.sum())
-    return Curves(*precision_at_recalls(found.scores[rows], right[:, rows], ignored[:, rows], number), number)
+    ignored = np.where(chosen == NOBODY, (size < area[0]) | (size > area[1]), ~counted[chosen])
+    made = []
+    for pictures in groups:
+        rows, number = pictures[found.image_index], int((counted & pictures[truth.image_index]).sum())
+        precision = precision_at_recalls(found.scores[rows], right[:, rows], ignored[:, rows], number)
+        made.append(Curves(*precision, number))
+    return made
 
 
 def moved(found: Found, joints: np.ndarray) -> Found:
