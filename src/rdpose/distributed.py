@@ -26,6 +26,11 @@ class Process:
         return self.rank == 0
 
 
+def is_main() -> bool:
+    """Whether this process is the one that prints; also outside of `process`."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def process() -> Iterator[Process]:
     """Join the group that torchrun announces (NCCL on GPUs, gloo on CPUs), or be the only process."""
@@ -50,6 +55,14 @@ Module = TypeVar("Module", bound=nn.Module)
 def place(module: Module, here: Process) -> Module:
     """A module on this process's device, in the memory layout that convolutions are fast in."""
     return module.to(here.device).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
+
+
+def share(module: Module, here: Process) -> Module:
+    """The main process's state for a module of all; batch norms' statistics differ between processes on CPUs."""
+    if here.world > 1:
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, src=0)
+    return module
 
 
 def gather(value: Any, here: Process) -> list[Any]:

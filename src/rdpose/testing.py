@@ -89,7 +89,7 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
         neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
     )
     share = Subset(pictures, range(here.rank, len(pictures), here.world))
-    loader = DataLoader(share, batch_size=None, num_workers=settings.data.workers)
+    loader = DataLoader(share, batch_size=None, num_workers=settings.data.workers, generator=torch.Generator())
     parts = []
     with Bar("testing", total=int(wanted.sum()), unit="people", quiet=not here.is_main) as bar:
         for crops in batches(loader, settings.test.batch_size):
@@ -141,12 +141,12 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
             people.box_xywh[found.rows], settings.model.image_size[0] / settings.model.image_size[1]
         )
         kept = oks.oks_nms(found.joints, scores, size.prod(axis=1), images, people.skeleton.sigmas, test.oks_nms)
-    table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).reshape(len(found.rows), -1)
+    table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).round(3)
     return [
         {
             "image_id": int(people.image_id[images[row]]),
             "category_id": people.category_id,
-            "keypoints": table[row].round(3).tolist(),
+            "keypoints": table[row].ravel().tolist(),
             "score": float(scores[row]),
         }
         | ({"annotation_id": int(people.person_id[found.rows[row]])} if test.boxes == "truth" else {})

@@ -34,10 +34,13 @@ from rdpose.skeletons import Skeleton
 
 
 def train(settings: Settings, *, resume: bool = False) -> Path:
-    """Train as the settings say, from the start or from the run's checkpoint; returns the weights to use.
+    """Train as the settings say, from the start or, if asked and there is one, from the run's checkpoint.
+
+    Returns:
+        The weights to use: the best tested ones, or the final ones where nothing was measured.
 
     Raises:
-        ValueError: data or weights do not fit, there is nothing to resume, or the loss is no longer a number.
+        ValueError: data, weights or the checkpoint do not fit, or the loss is no longer a number.
     """
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
@@ -80,11 +83,14 @@ class Run:
     def begin(self) -> None:
         """Start an empty record, and leave the settings beside it."""
         if self.here.is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+        self._open_records()
+
+    def _open_records(self) -> None:
+        if self.here.is_main:
             text = config.to_yaml(self.settings)
             checkpoint.write_atomically(self.folder / "settings.yaml", lambda place: place.write_text(text))
-        self.records.open(epoch=0)
+        self.records.open(epoch=self.epoch)
 
     def train_epoch(self) -> None:
         """One pass over the people; then the test, when it is due, and the files."""
@@ -125,12 +131,10 @@ class Run:
         every, last = self.settings.train.validate_every, self.epoch == self.settings.train.epochs
         improved = False
         if self.settings.data.test and every and (self.epoch % every == 0 or last):
-            scores = testing.test(
-                self.shipped(), self.skeleton, self.settings, self.here, folder=self.folder / "results"
-            )
-            main = scores.main if scores else 0.0
-            improved = main > self.best
-            self.best = max(main, self.best)
+            network = distributed.share(self.shipped(), self.here)
+            scores = testing.test(network, self.skeleton, self.settings, self.here, folder=self.folder / "results")
+            main = distributed.broadcast(scores.main if scores else -1.0, self.here)
+            improved, self.best = main > self.best, max(main, self.best)
             figures |= scores.figures if scores else {}
         if self.here.is_main:
             self.records.write(figures)
@@ -175,7 +179,7 @@ class Run:
         if self.average:
             self.average.restore(state["average"])
         torch.set_rng_state(state["random"])
-        self.records.open(epoch=self.epoch)
+        self._open_records()
         self.bar.skip(self.epoch * len(self.sampler) * self.settings.train.batch_size * self.here.world)
         return None
 
@@ -240,6 +244,7 @@ def make_loader(settings: Settings, skeleton: Skeleton, here: Process) -> tuple[
         persistent_workers=workers > 0,
         pin_memory=here.device.type == "cuda",
         worker_init_fn=_one_thread,
+        generator=torch.Generator(),  # samples bring their randomness: loading draws nothing from the global one
     )
     return loader, sampler
 
