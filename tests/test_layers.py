@@ -23,7 +23,7 @@ TIERS = [
     "models data drawing evaluation",
     "legacy checkpoint distributed inference poses optimisation records transfer plotting detection tracking "
     "prediction video",
-    "training testing showing report export",
+    "training testing showing report robustness export",
     "demo cli __main__ __init__",
 ]
 """Modules and packages below `rdpose`, the lowest first. Within a tier imports are free of cycles."""

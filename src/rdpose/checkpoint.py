@@ -100,10 +100,13 @@ def load_state(path: Path) -> dict[str, Any]:
         ValueError: the file is damaged or holds something else.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds
+        reason = str(error).split("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is no training state ({reason}); remove it to start afresh") from None
+    if not isinstance(state, dict) or "settings" not in state:
+        raise ValueError(f"{path} is no training state of rdpose; remove it to start afresh")
+    return state
 
 
 def load_network(path: str | Path) -> tuple[RDPose | OfficialRDPose, Settings, Skeleton]:

@@ -25,6 +25,7 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(help="Settings file, ours or the HRNet family's.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, or KEY value as in the HRNet family.")]
 FREE = {"ignore_unknown_options": True}
+INTERRUPTED = 130
 
 
 @app.command()
@@ -46,10 +47,12 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
 ) -> None:
     """Train a network; under `torchrun -m rdpose train ...` on several processes."""
-    from rdpose import training
+    from rdpose import distributed, training
 
     settings, _ = _request(config, overrides)
-    print(f"weights: {training.train(settings, resume=resume)}")
+    weights = training.train(settings, resume=resume)
+    if distributed.is_main():
+        print(f"weights: {weights}")
 
 
 @app.command(context_settings=FREE)
@@ -111,12 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (`sys.argv` by default); exits with its status."""
     try:
         app(args=list(arguments) if arguments is not None else None)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"rdpose: {sentence(error)}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("rdpose: interrupted; a training goes on with --resume", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer has turned the KeyboardInterrupt into this status
+            print("rdpose: interrupted; a training goes on with --resume", file=sys.stderr)
+        raise
 
 
 def sentence(error: Exception) -> str:

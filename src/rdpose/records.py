@@ -57,7 +57,8 @@ class Records:
         if not self.active:
             return
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [line for line in lines if json.loads(line)["epoch"] <= epoch]
+        # What an interruption left half-written is of a later epoch, since the state is saved after its line.
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["epoch"] <= epoch]
         checkpoint.write_atomically(self.path, lambda place: place.write_text("".join(f"{line}\n" for line in kept)))
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter  # takes a second to import

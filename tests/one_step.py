@@ -1,0 +1,35 @@
+"""One training step's loss and gradients, by as many processes as torchrun starts: `one_step.py SETTINGS.yaml OUT.pt`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from rdpose import config, distributed, optimisation
+from rdpose.config import Settings
+from rdpose.training import Run
+
+
+def one_step(settings: Settings) -> dict[str, torch.Tensor]:
+    """The gradients by parameter, and the mean loss of all processes under `loss`."""
+    with distributed.process() as here:
+        run = Run(settings, here)
+        run.training.train()
+        optimisation.freeze_batch_norm(run.training)
+        loss = run.training(next(iter(run.loader)))["loss"]
+        loss.backward()
+        loss = loss.detach()
+        if here.world > 1:
+            dist.all_reduce(loss)
+        gradients = {name: p.grad for name, p in run.network.named_parameters() if p.grad is not None}
+        return {"loss": loss / here.world, **gradients}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    found = one_step(config.load(sys.argv[1]))
+    if distributed.is_main():
+        torch.save(found, Path(sys.argv[2]))

@@ -1,0 +1,278 @@
+"""Training: it learns, it goes on bit for bit where it stopped, it leaves what it should, alone and in company."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from one_step import one_step
+from rdpose import checkpoint, config, distributed, testing, training
+from rdpose.config import Settings
+from rdpose.training import Run
+
+Maker = Callable[..., Settings]
+TESTED = ("train.epochs=3", "train.validate_every=2", "train.ema=0.9", "test.flip=false")
+
+
+def run_of(settings: Settings, epochs: int, *, resume: bool = False) -> Run:
+    """A training in this process, `epochs` of it, as if it were interrupted then."""
+    with distributed.process() as here:
+        run = Run(settings, here)
+        if resume:
+            run.resume()
+        else:
+            run.begin()
+        for _ in range(epochs):
+            run.train_epoch()
+        run.records.close()
+    return run
+
+
+def leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    """The tensors and numbers of nested containers, by their places."""
+    if isinstance(tree, dict | list | tuple):
+        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        return {key: leaf for name, value in items for key, leaf in leaves(value, f"{path}/{name}").items()}
+    return {path: tree}
+
+
+def assert_identical(one: Any, other: Any) -> None:
+    one, other = leaves(one), leaves(other)
+    assert one.keys() == other.keys()
+    different = [
+        key
+        for key, value in one.items()
+        if not (torch.equal(value, other[key]) if isinstance(value, Tensor) else value == other[key])
+    ]
+    assert different == []
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+def test_the_loss_falls_and_the_best_is_kept(tiny_settings: Maker) -> None:
+    settings = tiny_settings(
+        *("train.epochs=6", "train.lr=2e-3", "augment.rotation=0", "test.flip=false", "train.validate_every=6")
+    )
+    best = training.train(settings)
+    losses = [line["loss"] for line in metrics(settings.run_dir)]
+    assert losses[-1] < 0.8 * losses[0]
+    assert best == settings.run_dir / "model_best.safetensors"
+    network, saved, skeleton = checkpoint.load_network(best)
+    assert saved == settings
+    assert skeleton.name == "coco"
+    assert not network.training
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_interrupted_and_resumed_is_uninterrupted(tiny_settings: Maker, tmp_path: Path, workers: int) -> None:
+    options = (*TESTED, f"data.workers={workers}", "train.schedule=cosine", "train.warmup_steps=3")
+    whole, parts = (tiny_settings(*options, f"output_dir={tmp_path / name}") for name in ("whole", "parts"))
+    run_of(whole, 3)
+    run_of(parts, 1)
+    torch.manual_seed(99)  # another process
+    run_of(parts, 2, resume=True)
+    states = [checkpoint.load_state(settings.run_dir / "checkpoint.pt") for settings in (whole, parts)]
+    for state in states:
+        state["settings"]["output_dir"] = ""
+    assert states[0]["epoch"] == 3
+    assert states[0]["average"]["updates"] > 0
+    assert {"network", "stepper", "average", "best", "random"} <= states[0].keys()
+    assert_identical(*states)
+    assert metrics(whole.run_dir) == metrics(parts.run_dir)
+    best = [checkpoint.load_weights(s.run_dir / "model_best.safetensors").tensors for s in (whole, parts)]
+    assert_identical(*best)
+
+
+def test_a_finished_run_resumes_for_more_epochs(tiny_settings: Maker) -> None:
+    training.train(tiny_settings("train.epochs=1"))
+    settings = tiny_settings("train.epochs=2", "train.validate_every=1", "test.flip=false")
+    training.train(settings, resume=True)
+    assert [line["epoch"] for line in metrics(settings.run_dir)] == [1, 2]
+    assert config.load(settings.run_dir / "settings.yaml") == settings
+
+
+def test_resume_without_a_run_begins_one(tiny_settings: Maker) -> None:
+    settings = tiny_settings()
+    assert training.train(settings, resume=True) == settings.run_dir / "final_state.safetensors"
+
+
+def test_the_folder_holds_exactly_this(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.validate_every=1", "test.flip=false")
+    training.train(settings)
+    files = {str(path.relative_to(settings.run_dir)) for path in settings.run_dir.rglob("*") if path.is_file()}
+    boards = {name for name in files if name.startswith("tensorboard/events.out.tfevents")}
+    assert len(boards) == 1
+    assert files - boards == {
+        "settings.yaml",
+        "metrics.jsonl",
+        "checkpoint.pt",
+        "model_best.safetensors",
+        "final_state.safetensors",
+        "results/keypoints_val2017_results.json",
+        "results/scores.json",
+    }
+    (line,) = metrics(settings.run_dir)
+    assert {"epoch", "loss", "direct", "decoupled", "perturbed", "lr", "AP", "AR"} <= line.keys()
+    assert json.loads((settings.run_dir / "results/scores.json").read_text())["figures"]["AP"] == line["AP"]
+
+
+def test_a_half_written_line_and_those_of_lost_epochs_go(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.epochs=2")
+    run_of(settings, 1)
+    with (settings.run_dir / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "loss": 1}\n{"epoch": 3, "lo')
+    run_of(settings, 1, resume=True)
+    assert [line["epoch"] for line in metrics(settings.run_dir)] == [1, 2]
+    assert len(metrics(settings.run_dir)[1]) > 2
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, existing: bool) -> None:
+    path = tmp_path / "run" / "state.pt"
+    if existing:
+        checkpoint.save_state(path, {"settings": {}, "epoch": 1})
+
+    def write(place: Path) -> None:
+        place.write_bytes(b"half of i")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.write_atomically(path, write)
+    assert [file.name for file in path.parent.iterdir()] == (["state.pt"] if existing else [])
+    if existing:
+        assert checkpoint.load_state(path)["epoch"] == 1
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-300], lambda data: b"", lambda data: data[:50] + data[60:]])
+def test_a_damaged_state_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save_state(path, {"settings": {}, "weights": torch.zeros(100)})
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is no training state .*remove it to start afresh"):
+        checkpoint.load_state(path)
+
+
+@pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], nn.Linear(2, 2)])
+def test_another_programs_state_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is no training state"):
+        checkpoint.load_state(tmp_path / "checkpoint.pt")
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_epoch_before(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.epochs=2")
+    run_of(settings, 1)
+    before = (settings.run_dir / "checkpoint.pt").read_bytes()
+    with distributed.process() as here:
+        run = Run(settings, here)
+        run.resume()
+        with torch.no_grad():
+            run.network.head.weight.fill_(float("nan"))
+        with pytest.raises(ValueError, match=r"no longer a number in epoch 2; .*checkpoint\.pt still holds .*--resume"):
+            run.train_epoch()
+        run.records.close()
+    assert (settings.run_dir / "checkpoint.pt").read_bytes() == before
+    assert [line["epoch"] for line in metrics(settings.run_dir)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("override", "group"), [("train.lr=0.5", "train"), ("model.sigma=3", "model"), ("seed=4", "seed")]
+)
+def test_resuming_another_training_is_refused(tiny_settings: Maker, override: str, group: str) -> None:
+    path = Path("run/checkpoint.pt")
+    with pytest.raises(ValueError, match=rf"run/checkpoint\.pt was trained with {group} = .* to start afresh"):
+        training.refuse_other_settings(tiny_settings(), tiny_settings(override), path)
+
+
+@pytest.mark.parametrize("override", ["train.epochs=9", "data.workers=3", "test.flip=false", "output_dir=elsewhere"])
+def test_resuming_may_change_what_does_not_train(tiny_settings: Maker, override: str) -> None:
+    training.refuse_other_settings(tiny_settings(), tiny_settings(override), Path("checkpoint.pt"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes"),
+    [
+        (("train.optimizer=sgd", "train.lr=1e-5", "train.clip=0.1"), True),
+        (("train.optimizer=adam", "train.precision=bf16"), True),
+        (("model.variant=plain", "loss.joint_weights=true", "loss.ohkm_topk=8"), True),
+        (("model.variant=official", "loss.reduction=mean"), True),
+        (("loss.perturbed=0",), True),
+    ],
+)
+def test_every_kind_of_training_steps(tiny_settings: Maker, overrides: tuple[str, ...], changes: bool) -> None:
+    settings = tiny_settings(*overrides)
+    with distributed.process() as here:
+        run = Run(settings, here)
+        before = run.network.state_dict()["backbone.conv1.weight"].clone()
+        terms = run.step(next(iter(run.loader)))
+    assert terms["loss"].isfinite()
+    assert ("perturbed" in terms) == (settings.loss.perturbed > 0 and settings.model.variant != "plain")
+    after = run.network.state_dict()["backbone.conv1.weight"]
+    assert after.isfinite().all()
+    assert torch.equal(before, after) != changes
+
+
+def test_an_unlabelled_test_set_chooses_no_best(tiny_settings: Maker, tiny_crowd: Path, tmp_path: Path) -> None:
+    labels = json.loads((tiny_crowd / "annotations/person_keypoints_val2017.json").read_text())
+    (tmp_path / "image_info.json").write_text(json.dumps(labels | {"annotations": []}))
+    settings = tiny_settings("train.validate_every=1", f"data.test.annotations={tmp_path / 'image_info.json'}")
+    assert training.train(settings) == settings.run_dir / "final_state.safetensors"
+    assert not (settings.run_dir / "model_best.safetensors").exists()
+
+
+def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_and_gradients_of_one(tiny_settings: Maker, tmp_path: Path) -> None:
+    options = ("augment.half_body=0", "train.freeze_batch_norm=true", "loss.reduction=mean")
+    one, two = tiny_settings(*options, "train.batch_size=8"), tiny_settings(*options, "train.batch_size=4")
+    path = tmp_path / "two.yaml"
+    path.write_text(config.to_yaml(two))
+    done = torchrun(Path(__file__).with_name("one_step.py"), path, tmp_path / "two.pt")
+    assert done.returncode == 0, done.stderr
+    found, expected = torch.load(tmp_path / "two.pt"), one_step(one)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name].numpy(), value.numpy(), atol=1e-5, rtol=1e-5, err_msg=name)
+    assert expected["backbone.conv1.weight"].abs().max() > 1e-3
+
+
+@pytest.mark.slow
+def test_the_command_line_trains_on_two_processes(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> None:
+    done = torchrun(
+        *("-m", "rdpose", "train", tiny_config, f"data.root={tiny_crowd}", f"output_dir={tmp_path}"),
+        *("train.batch_size=3", "train.validate_every=1", "train.ema=0.9", "test.flip=false"),
+    )
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
+    assert done.stdout.count("weights: ") == 1
+    assert [line["epoch"] for line in metrics(folder)] == [1]
+    assert (folder / "model_best.safetensors").exists()
+    results = json.loads((folder / "results" / "keypoints_val2017_results.json").read_text())
+    settings = config.load(folder / "settings.yaml")
+    scores = testing.test_weights(settings, folder / "model_best.safetensors")
+    alone = json.loads((folder / "results" / "keypoints_val2017_results.json").read_text())
+    assert scores is not None
+    assert [row["annotation_id"] for row in results] == [row["annotation_id"] for row in alone]
+    # Both processes tested the main one's network; a peak among equals may move by rounding.
+    both, one = (np.array([row["keypoints"] for row in rows]).reshape(-1, 3) for rows in (results, alone))
+    np.testing.assert_allclose(both[:, 2], one[:, 2], atol=2e-3)
+    assert (np.abs(both - one) < 0.5).mean() > 0.99
