@@ -1,0 +1,136 @@
+"""Benchmarks of overlap: labelled people of some pictures, and their crops under true, noisy and missing boxes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rdpose import geometry
+from rdpose.data import annotations as annotation_files
+from rdpose.data import augment
+from rdpose.data.loading import PictureCrops, PictureDataset, neighbours_in_crop
+from rdpose.data.people import People
+from rdpose.evaluation import coco
+from rdpose.skeletons import Skeleton
+
+NOISE_SEED = 7
+"""Boxes are noisy in the same way for every network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """The people of an annotation file who count, groups marked as crowd left out."""
+
+    name: str
+    annotations: Path
+    people: People
+
+    @cached_property
+    def truth(self) -> coco.Truth:
+        """The file as COCO's evaluation holds it."""
+        return coco.read_truth(self.annotations)
+
+    @cached_property
+    def image_ids(self) -> list[int]:
+        """The pictures that count."""
+        return self.people.image_id[np.unique(self.people.image_index)].tolist()
+
+    @cached_property
+    def centers(self) -> np.ndarray:
+        """(people, 2) pixels: the mean of each person's labelled joints; NaN where nothing is labelled."""
+        labelled = (self.people.visible > 0)[..., None]
+        count = labelled.sum(axis=1)
+        return np.where(count, (self.people.joints * labelled).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+    @cached_property
+    def nearest_centers(self) -> np.ndarray:
+        """(people, 2) pixels: for each person the nearest centre of another one of the picture; NaN without any."""
+        nearest = np.full_like(self.centers, np.nan)
+        for row in range(len(self.people)):
+            others = self.centers[self.people.others_in_picture(row)]
+            distance = np.linalg.norm(others - self.centers[row], axis=1)
+            if np.isfinite(distance).any():
+                nearest[row] = others[np.nanargmin(distance)]
+        return nearest
+
+    def crops(self, image_size: tuple[int, int], max_neighbours: int, *, box_noise: float = 0.0) -> PictureCrops:
+        """Crops of everybody who is labelled, in the order of the people; made once for each argument.
+
+        Args:
+            image_size: (width, height).
+            box_noise: shift and growth of every box, own and others', see `augment.disturb_boxes`.
+        """
+        return _crops(self, image_size, max_neighbours, box_noise)
+
+    def with_noisy_neighbours(self, crops: PictureCrops, noise: float) -> PictureCrops:
+        """The same crops, the other people's boxes disturbed."""
+        height, width = crops.image.shape[-2:]
+        boxes = geometry.xywh_to_xyxy(noisy(self.people, noise).box_xywh)
+        disturbed = [
+            neighbours_in_crop(
+                geometry.transform_boxes(transform, boxes[self.people.others_in_picture(int(row))]),
+                (width, height),
+                crops.neighbours.shape[1],
+            )
+            for row, transform in zip(crops.index, crops.transform.numpy(), strict=True)
+        ]
+        return crops._replace(neighbours=torch.from_numpy(np.stack(disturbed)))
+
+
+def read(
+    name: str,
+    annotations: Path,
+    images: Path,
+    *,
+    skeleton: Skeleton,
+    min_crowd_index: float | None = None,
+    max_people: int | None = None,
+) -> Benchmark:
+    """A benchmark of a COCO-format file.
+
+    Args:
+        min_crowd_index: only pictures whose `crowdIndex` (a column of the file) is above it.
+        max_people: only the first pictures, until they have so many labelled people.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is missing, is not COCO's, or nobody in it counts.
+    """
+    people = annotation_files.read(annotations, images, skeleton=skeleton)
+    counts = ~people.crowd
+    if min_crowd_index is not None:
+        counts &= np.isin(people.image_index, _crowded(people, annotations, min_crowd_index))
+    if max_people is not None:
+        labelled = np.bincount(people.image_index, counts & people.visible.any(axis=1), people.num_images)
+        counts &= (np.cumsum(labelled) - labelled < max_people)[people.image_index]
+    if not people.visible[counts].any():
+        raise ValueError(f"{annotations}: nobody in it has a labelled joint in a picture that counts for {name!r}")
+    return Benchmark(name, Path(annotations), people.select(counts))
+
+
+def noisy(people: People, noise: float) -> People:
+    """The same people with boxes moved and resized by N(0, noise) of their size; each as in every other call."""
+    boxes = geometry.xywh_to_xyxy(people.box_xywh)
+    moved = augment.disturb_boxes(np.random.default_rng(NOISE_SEED), boxes, noise)
+    return replace(people, box_xywh=geometry.xyxy_to_xywh(moved))
+
+
+def _crowded(people: People, annotations: Path, above: float) -> np.ndarray:
+    """Rows of the pictures whose crowdIndex is above a value."""
+    entries = json.loads(Path(annotations).read_text(encoding="utf-8"))["images"]
+    if not all("crowdIndex" in entry for entry in entries):
+        raise ValueError(f"{annotations}: its images have no crowdIndex to tell crowded pictures by")
+    return np.flatnonzero(np.isin(people.image_id, [e["id"] for e in entries if e["crowdIndex"] > above]))
+
+
+@cache
+def _crops(benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float) -> PictureCrops:
+    people = noisy(benchmark.people, box_noise) if box_noise else benchmark.people
+    wanted = np.asarray(people.visible.any(axis=1))
+    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, wanted=wanted)
+    parts = [dataset[item] for item in range(len(dataset))]
+    return PictureCrops(*(torch.cat(columns) for columns in zip(*parts, strict=True)))

@@ -1,0 +1,96 @@
+"""The ablation's recipe, from weights to tables, on a handful of crops; and that it resumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rdpose import checkpoint, skeletons
+from rdpose.config import Settings
+from rdpose.data import synthetic
+from rdpose.models import builders
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+
+@pytest.fixture
+def ablation(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(RECIPES))
+    import ablation
+
+    return ablation
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ablation")
+    for name, count in {"train": 8, "heavy": 4}.items():
+        synthetic.write_dataset(
+            root / "sets/rendered", num_pictures=count, seed=count, name=name, num_people=(2, 3), size_wh=(160, 120)
+        )
+    torch.manual_seed(0)
+    settings = Settings.model_validate(
+        {"model": {"backbone": "hrnet_small", "variant": "plain", "image_size": [64, 96]}}
+    )
+    network = builders.build("hrnet_small", "plain", num_joints=17)
+    checkpoint.save_weights(root / "start.safetensors", network.state_dict(), settings, skeletons.COCO_17)
+    return root
+
+
+@pytest.mark.slow
+def test_from_weights_to_tables(ablation, data: Path, tmp_path: Path) -> None:
+    arguments = ["--init", str(data / "start.safetensors"), "--data", str(data), "--out", str(tmp_path)]
+    arguments += ["--crops", "8", "--people", "6", "--variants", "plain", "rdpose", "official", "--seeds"]
+    ablation.main([*arguments, "0"])
+    first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "figures").iterdir()}
+    assert set(first) == {"start-0.json", "plain-0.json", "rdpose-0.json", "official-0.json"}
+
+    ablation.main([*arguments, "0", "1"])
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "figures").iterdir()}
+    assert len(again) == 7
+    assert {name: again[name] for name in first} == first
+
+    text = (tmp_path / "table.md").read_text()
+    for row in (ablation.START, *ablation.ROWS[:2], ablation.ROWS[-1]):
+        assert f"| {row.title} |" in text
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert set(figures["rdpose"]) == {"0", "1"}
+    assert "rendered heavy/wrong anchor 1.00/AP" in figures["rdpose"]["0"]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_of_a_seed_see_the_same_crops(ablation, data: Path, tmp_path: Path) -> None:
+    (first, epochs), (again, _), (other, _) = (
+        ablation.draw_sources(data, tmp_path / str(number), 8, seed) for number, seed in enumerate((0, 0, 1))
+    )
+    assert epochs == 1
+    files = [json.loads(Path(sources[0]["annotations"]).read_text()) for sources in (first, again, other)]
+    assert files[0] == files[1] != files[2]
+    assert 8 <= len(files[0]["annotations"]) < 12
+
+
+def test_a_long_run_takes_all_people_in_several_epochs(ablation, data: Path, tmp_path: Path) -> None:
+    whole = json.loads((data / "sets/rendered/annotations/person_keypoints_train.json").read_text())
+    sources, epochs = ablation.draw_sources(data, tmp_path, 3 * len(whole["annotations"]), 0)
+    assert epochs == 3
+    assert len(json.loads(Path(sources[0]["annotations"]).read_text())["annotations"]) == len(whole["annotations"])
+
+
+def test_the_published_network_starts_from_the_same_weights(ablation, data: Path, tmp_path: Path) -> None:
+    start = checkpoint.load_weights(data / "start.safetensors")
+    network, settings, _ = checkpoint.load_network(ablation.official_start(tmp_path / "start.safetensors", start))
+    assert settings.model.variant == "official"
+    tensors = network.state_dict()
+    torch.testing.assert_close(tensors["final_layer.weight"][:17], start.tensors["head.weight"])
+    shared = [key for key in start.tensors if key.startswith("backbone.")]
+    assert shared
+    assert all(torch.equal(tensors[key], start.tensors[key]) for key in shared)
+
+
+def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: Path) -> None:
+    arguments = ["--init", str(data / "start.safetensors"), "--data", str(tmp_path), "--out", str(tmp_path)]
+    with pytest.raises(FileNotFoundError, match=r"make_sets\.py"):
+        ablation.main(arguments)
