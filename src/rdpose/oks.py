@@ -89,19 +89,17 @@ def oks_nms(
     so on. Of equal scores the earlier row is the better one. `image_index` (n,) tells pictures apart and may come in
     any order; joints (n, k, 2), scores and areas (n,).
     """
-    image = np.asarray(image_index)
+    image, joints = np.asarray(image_index), np.asarray(joints, np.float64)
     order = np.lexsort((-np.asarray(scores, np.float64), image))
-    image, areas = image[order], np.asarray(areas, np.float64)[order]
-    scaled = _scaled(np.asarray(joints)[order], sigmas)
-    same_person = _SamePerson(scaled, areas, np.asarray(sigmas), threshold)
-    open_rows, kept = np.arange(len(order)), [np.empty(0, np.int64)]
+    same_person = _SamePerson(joints, np.asarray(areas, np.float64), np.asarray(sigmas), threshold)
+    open_rows, kept = order, [order[:0]]
     while len(open_rows):
-        leads = np.append(True, np.diff(image[open_rows]) != 0)
+        leads = np.append(True, image[open_rows[1:]] != image[open_rows[:-1]])
         leaders, rest = open_rows[leads], open_rows[~leads]
         its_leader = leaders[np.cumsum(leads)[~leads] - 1]
         open_rows = rest[~same_person(its_leader, rest)]
         kept.append(leaders)
-    return np.sort(order[np.concatenate(kept)])
+    return np.sort(np.concatenate(kept))
 
 
 def _scaled(joints: ArrayLike, sigmas: Sequence[float] | Array) -> Array:
@@ -112,25 +110,33 @@ def _scaled(joints: ArrayLike, sigmas: Sequence[float] | Array) -> Array:
 class _SamePerson:
     """Tells for pairs of rows of a table of poses whether their OKS exceeds the threshold.
 
-    Most pairs are far apart and are ruled out by a few joints: of k joints in all, any m must contribute more than
-    m - k (1 - threshold) to the sum, so the nearest of the m has to lie within a reach that follows from it.
+    Most pairs are far apart and are ruled out by a few joints, the probes: of k joints in all, any m must contribute
+    more than m - k (1 - threshold) to the sum, so the nearest of the m has to lie within a reach that follows from it.
+    Probes are float32, with a reach so much longer that rounding rules out nobody; OKS itself is float64.
     """
 
-    def __init__(self, scaled: Array, areas: Array, sigmas: Array, threshold: float) -> None:
-        self.scaled, self.half_areas, self.threshold = scaled, (areas + _TINY) / 2, threshold
+    def __init__(self, joints: NDArray, areas: Array, sigmas: Array, threshold: float) -> None:
+        self.joints, self.half_areas, self.threshold = joints, (areas + _TINY) / 2, threshold
+        self.scale = 1 / (np.sqrt(8) * sigmas[:, None])
         spare = len(sigmas) * (1 - threshold)
         few = min(len(sigmas), max(1, int(spare) + 2))
+        sharpest = np.argsort(sigmas, kind="stable")[:few]
+        probes = joints[:, sharpest] * self.scale[sharpest]
+        self.probes = np.ascontiguousarray(probes.transpose(1, 2, 0), dtype=np.float32)
         share = (few - spare) / few
-        self.reach = -np.log(share) + 1e-9 if share > 0 else np.inf
-        probes = scaled[:, np.argsort(sigmas, kind="stable")[:few]]
-        self.probe_x, self.probe_y = np.ascontiguousarray(probes.transpose(2, 1, 0))
+        rounding = 4 * np.finfo(np.float32).eps * np.abs(probes).max(initial=0)
+        # (a + b)^2 <= 1.1 a^2 + 11 b^2, with a the reach and b the rounding; half of it comes from each of a pair
+        reach = 1.1 * -np.log(share) * self.half_areas + 5.5 * rounding**2 if share > 0 else np.full(len(areas), np.inf)
+        self.half_reach = reach.astype(np.float32)
 
     def __call__(self, row_a: NDArray[np.int64], row_b: NDArray[np.int64]) -> NDArray[np.bool_]:
-        area = self.half_areas[row_a] + self.half_areas[row_b]
-        squared = np.square(self.probe_x[:, row_a] - self.probe_x[:, row_b])
-        squared += np.square(self.probe_y[:, row_a] - self.probe_y[:, row_b])
-        same = squared.min(0) <= self.reach * area
+        reach = self.half_reach[row_a] + self.half_reach[row_b]
+        same = np.zeros(len(reach), bool)
+        for x, y in self.probes:  # one after the other, for columns stay in the cache: twice as fast as all at once
+            same |= np.square(x[row_a] - x[row_b]) + np.square(y[row_a] - y[row_b]) <= reach
         near = np.flatnonzero(same)
-        squared = np.square(self.scaled[row_a[near]] - self.scaled[row_b[near]]).sum(-1)
-        same[near] = np.exp(-squared / area[near, None]).mean(-1) > self.threshold
+        row_a, row_b = row_a[near], row_b[near]
+        apart = np.square((self.joints[row_a] - self.joints[row_b]) * self.scale).sum(-1)
+        area = self.half_areas[row_a] + self.half_areas[row_b]
+        same[near] = np.exp(-apart / area[:, None]).mean(-1) > self.threshold
         return same
