@@ -18,6 +18,7 @@ from rdpose.data.people import People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores
 from rdpose.inference import Inference, Network
+from rdpose.legacy.weights import load_network
 from rdpose.progress import Bar
 from rdpose.skeletons import Skeleton
 
@@ -65,7 +66,7 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
         ValueError: the network's joints are not the test set's.
     """
     path = weights or settings.run_dir / "model_best.safetensors"
-    network, trained, skeleton = checkpoint.load_network(path)
+    network, trained, skeleton = load_network(path)
     asked = sources.skeleton_of(settings.data)
     if asked.joints != skeleton.joints:
         raise ValueError(

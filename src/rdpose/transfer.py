@@ -2,17 +2,22 @@
 
 report = start_from(network, Path("weights.safetensors"), skeleton)
 print(report)
+
+The weights may be of any origin that `legacy.weights` reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from rdpose import checkpoint
+from rdpose.legacy import names, weights
+from rdpose.legacy.weights import Reading
+from rdpose.models.decoupling import FeatureDecoupling
 from rdpose.skeletons import Skeleton
 
 HEAD = ("head.weight", "head.bias")
@@ -28,14 +33,15 @@ class TransferReport:
     unused: tuple[str, ...]
     joints: tuple[str, ...]
     fresh_joints: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"started from {self.source}: {len(self.taken)} tensors taken, {len(self.fresh)} fresh"]
         lines += [f"  joints taken: {', '.join(self.joints) or 'none'}"]
         lines += [f"  joints fresh: {', '.join(self.fresh_joints)}"] if self.fresh_joints else []
         lines += [f"  fresh: {_summary(self.fresh)}"] if self.fresh else []
-        lines += [f"  not used: {_summary(self.unused)}"] if self.unused else []
-        return "\n".join(lines)
+        lines += [f"  left over: {_summary(self.unused)}"] if self.unused else []
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
 @torch.no_grad()
@@ -43,39 +49,66 @@ def start_from(network: nn.Module, path: Path, skeleton: Skeleton) -> TransferRe
     """Copy into `network` (of `skeleton`) whatever of a weights file has its name and shape; joints go by name.
 
     Raises:
-        ValueError: nothing of the file fits.
+        FileNotFoundError, ValueError: as `weights.read`, or the file's backbone is another one.
     """
-    weights = checkpoint.load_weights(path)
-    own = network.state_dict()
-    fits = [k for k, t in weights.tensors.items() if k not in HEAD and k in own and own[k].shape == t.shape]
+    reading = weights.read(path)
+    own = {names.to_ours(key): tensor for key, tensor in network.state_dict().items()}
+    theirs = {names.to_ours(key): tensor for key, tensor in reading.tensors.items()}
+    offered = theirs if _decouples_alike(network, reading) else _without(theirs, "decoupling.")
+    fits = [k for k, tensor in offered.items() if k not in HEAD and k in own and own[k].shape == tensor.shape]
+    _refuse_other_backbone(fits, theirs, reading, path)
     for key in fits:
-        own[key].copy_(weights.tensors[key])
-    joints = _copy_joints(own, weights.tensors, skeleton, weights.skeleton) if set(HEAD) <= set(weights.tensors) else ()
-    if not fits and not joints:
-        raise ValueError(f"{path}: nothing in it fits this network; choose the model settings that it was trained with")
+        own[key].copy_(offered[key])
+    joints = _copy_joints(own, theirs, skeleton, reading)
     taken = {*fits, *(HEAD if joints else ())}
     return TransferReport(
         source=str(path),
         taken=tuple(sorted(taken)),
         fresh=tuple(key for key in own if key not in taken),
-        unused=tuple(key for key in weights.tensors if key not in taken),
+        unused=tuple(key for key in theirs if key not in taken),
         joints=joints,
         fresh_joints=tuple(name for name in skeleton.joints if name not in joints),
+        notes=reading.notes,
     )
 
 
-def _copy_joints(own: dict[str, Tensor], other: dict[str, Tensor], to: Skeleton, source: Skeleton) -> tuple[str, ...]:
-    """Copy the head's rows of the joints that both have (and the centre's, where both have one); returns the joints."""
-    if own[HEAD[0]].shape[1:] != other[HEAD[0]].shape[1:]:
+def _decouples_alike(network: nn.Module, reading: Reading) -> bool:
+    """Whether both add the decoupled features to the direct ones, or neither does: FDM's weights mean the same then."""
+    decoupling = getattr(network, "decoupling", None)
+    residual = isinstance(decoupling, FeatureDecoupling) and decoupling.residual
+    return residual == (reading.settings.model.variant == "rdpose")
+
+
+def _without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(prefix)}
+
+
+def _refuse_other_backbone(fits: list[str], theirs: Mapping[str, Tensor], reading: Reading, path: Path) -> None:
+    """A few layers of another network fit by chance (every stem does); they are not what was asked for."""
+    there = [key for key in theirs if key.startswith("backbone.")]
+    fitting = sum(key.startswith("backbone.") for key in fits)
+    if 2 * fitting < len(there):
+        raise ValueError(
+            f"{path} holds a {reading.settings.model.backbone}, of which {fitting} of {len(there)} tensors fit this "
+            "network; choose weights of the same backbone, or that backbone by model.backbone"
+        )
+
+
+def _copy_joints(
+    own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], skeleton: Skeleton, reading: Reading
+) -> tuple[str, ...]:
+    """Copy the head's rows of the joints that both have, and the centre's where both learn one; returns the joints."""
+    if HEAD[0] not in theirs or own[HEAD[0]].shape[1:] != theirs[HEAD[0]].shape[1:]:
         return ()
-    columns = to.columns_in(source)
-    pairs = [(row, int(column)) for row, column in enumerate(columns) if column >= 0]
-    if len(own[HEAD[0]]) > to.num_joints and len(other[HEAD[0]]) > source.num_joints:
-        pairs.append((to.num_joints, source.num_joints))
+    there = reading.skeleton
+    pairs = [(row, int(column)) for row, column in enumerate(skeleton.columns_in(there)) if column >= 0]
+    both = len(own[HEAD[0]]) > skeleton.num_joints and len(theirs[HEAD[0]]) > there.num_joints
+    if both and reading.settings.model.variant != "official":  # whose centre is never trained
+        pairs.append((skeleton.num_joints, there.num_joints))
     for key in HEAD:
         for row, column in pairs:
-            own[key][row].copy_(other[key][column])
-    return tuple(to.joints[row] for row, _ in pairs if row < to.num_joints)
+            own[key][row].copy_(theirs[key][column])
+    return tuple(skeleton.joints[row] for row, _ in pairs if row < skeleton.num_joints)
 
 
 def _summary(keys: tuple[str, ...]) -> str:

@@ -1,0 +1,112 @@
+"""What a foreign weights file leaves open (variant, joints, input size): from its shapes, its name, or a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from rdpose import skeletons
+from rdpose.config import DataSettings, ModelSettings, Settings
+from rdpose.legacy.layouts import LAYOUTS
+from rdpose.legacy.pickles import Content
+from rdpose.skeletons import Skeleton
+
+NOBODY = Skeleton("none", (), (), (), ())
+"""The joints of a backbone alone."""
+UNNAMED = "unnamed"
+"""Name of a skeleton whose joints nobody has told."""
+SIZES_WH = {"mpii": (256, 256)}
+"""Input sizes of the family's data sets other than COCO's."""
+COCO_SIZE_WH = (192, 256)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person says of a foreign file; None is left to the file."""
+
+    variant: str | None = None
+    """`rdpose-paper` reads the published RDPose's weights as the start of a training of the paper's variant."""
+    skeleton: Skeleton | None = None
+    image_size: tuple[int, int] | None = None
+    """(width, height) in pixels."""
+    bgr: bool | None = None
+    """Trained on BGR pictures (COLOR_RGB false). None: so is SimpleBaseline of the HRNet family, and nothing else."""
+    allow_missing: tuple[str, ...] = ()
+    """Beginnings of keys (ours) that the file may lack; they start fresh."""
+    ignore: tuple[str, ...] = ()
+    """Beginnings of keys (the file's) that are left out."""
+
+
+def variant_of(tensors: Mapping[str, Tensor], content: Content, asked: Asked, path: Path) -> str:
+    """The variant that tensors under our keys make up.
+
+    Raises:
+        ValueError: they cannot be read as the variant asked for.
+    """
+    found = "rdpose" if "neighbour_map.join.weight" in tensors else "rdpose-paper"
+    if "decoupling.fuse.weight" not in tensors:
+        found = "plain"
+    elif any(key.startswith("c_attn.") for key in content.tensors):
+        found = "official"
+    if asked.variant not in (None, found) and (found, asked.variant) != ("official", "rdpose-paper"):
+        raise ValueError(
+            f"{path} holds a network of variant {found}, which cannot be read as {asked.variant}; "
+            f"to start a training of {asked.variant} from it, set model.init={path}"
+        )
+    return asked.variant or found
+
+
+def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> Skeleton:
+    """The joints of a head: those asked for, those that the file names, or the known set of as many.
+
+    Raises:
+        ValueError: the skeleton asked for has another number of joints.
+    """
+    if not num_joints:
+        return NOBODY
+    if asked.skeleton:
+        if asked.skeleton.num_joints != num_joints:
+            raise ValueError(
+                f"{path} finds {num_joints} joints, the skeleton {asked.skeleton.name} has "
+                f"{asked.skeleton.num_joints}; name a skeleton of {num_joints} joints"
+            )
+        return asked.skeleton
+    if len(content.joints) == num_joints:
+        joints = ["head" if joint == "top_head" else joint for joint in content.joints]  # CrowdPose's, in mmpose
+        return skeletons.from_category({"keypoints": joints, "skeleton": [(a + 1, b + 1) for a, b in content.limbs]})
+    known = {skeleton.num_joints: skeleton for skeleton in skeletons.SKELETONS.values()}
+    nameless = [f"joint_{index}" for index in range(num_joints)]
+    return known.get(num_joints) or skeletons.from_names(nameless, name=UNNAMED)
+
+
+def settings_of(
+    name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked
+) -> tuple[Settings, tuple[str, ...]]:
+    """Settings for a network, and a note where its input size is a guess.
+
+    Args:
+        name: the file's, without its ending. The family and mmpose write its size there as HEIGHTxWIDTH.
+    """
+    size = asked.image_size or _size_in(name)
+    guessed = size is None and skeleton.joints
+    size = size or SIZES_WH.get(skeleton.name, COCO_SIZE_WH)
+    model = ModelSettings(backbone=backbone, variant=variant, image_size=size, sigma=3.0 if size[1] >= 384 else 2.0)
+    notes = (f"no input size in its name: {size[0]}x{size[1]} (width x height) is assumed",) if guessed else ()
+    return Settings(name=name, model=model, data=_data_of(skeleton)), notes
+
+
+def _data_of(skeleton: Skeleton) -> DataSettings:
+    tree = {"dataset": skeleton.name, "skeleton": "file", "root": f"data/{skeleton.name}"}
+    if skeleton.name in LAYOUTS:
+        tree |= {"skeleton": skeleton.name, "metric": LAYOUTS[skeleton.name].metric}
+    return DataSettings.model_validate(tree) if skeleton.joints else DataSettings()
+
+
+def _size_in(name: str) -> tuple[int, int] | None:
+    """(width, height) from a name with HEIGHTxWIDTH in it."""
+    found = [(int(w), int(h)) for h, w in re.findall(r"(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)", name)]
+    return next((size for size in found if not any(side % 32 for side in size)), None)
