@@ -67,3 +67,19 @@ def tiny_settings(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> Callab
         return config.load(tiny_config, [f"data.root={tiny_crowd}", f"output_dir={tmp_path}", *overrides])
 
     return settings
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of `tiny_config`'s network, which has learnt nothing but differs for every input."""
+    import torch
+
+    from rdpose import checkpoint, skeletons
+    from rdpose.models import builders
+
+    torch.manual_seed(0)
+    settings = config.load(tiny_config)
+    network = builders.build(settings.model.backbone, settings.model.variant, num_joints=17)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    checkpoint.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
+    return path

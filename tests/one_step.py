@@ -1,4 +1,4 @@
-"""One training step's loss and gradients, by as many processes as torchrun starts: `one_step.py SETTINGS.yaml OUT.pt`."""
+"""One step's loss and gradients by as many processes as torchrun starts: `one_step.py SETTINGS.yaml OUT.pt`."""
 
 from __future__ import annotations
 
