@@ -1,0 +1,103 @@
+"""Boxes from a file: COCO detections, or COCO annotations, found by a picture's name or number."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from rdpose import geometry
+from rdpose.data.files import read_json
+from rdpose.detection.detections import Detections, sift
+
+Key = int | str
+Row = Mapping[str, Any]
+PERSON = 1
+"""COCO's number for a person."""
+
+
+class DetectionsFile:
+    """A detector that looks up what another one found.
+
+    Rows are found by `file_name`, whole or without its folders, or by a numeric `image_id`, which is the number that
+    ends the picture's name (000000000785.jpg is 785) or the number of a video's frame.
+
+    Args:
+        rows: `{image_id or file_name, bbox (left, top, width, height), score, category_id}`; without a score 1,
+            without a category a person.
+        names: file names of image ids, as an annotation file gives them.
+        min_score: boxes below it are left out.
+    """
+
+    def __init__(self, rows: Iterable[Row], *, names: Mapping[int, str] | None = None, min_score: float = 0.0) -> None:
+        self.ids = {name: number for number, name in (names or {}).items()}
+        people: dict[Key, list[Row]] = defaultdict(list)
+        for row in rows:
+            if row.get("category_id", PERSON) == PERSON and not row.get("iscrowd"):
+                people[_key(row)].append(row)
+            if "file_name" in row and isinstance(row.get("image_id"), int):
+                self.ids[row["file_name"]] = row["image_id"]
+        self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
+        self._people = {key: _detections(own, min_score) for key, own in people.items()}
+
+    @classmethod
+    def read(cls, path: str | Path, *, min_score: float = 0.0) -> DetectionsFile:
+        """Read a list of detections, or an annotation file with `images` and `annotations`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not JSON, or not such a file.
+        """
+        content = read_json(path)
+        names, rows = None, content
+        try:
+            if isinstance(content, dict):
+                names = {image["id"]: image["file_name"] for image in content["images"]}
+                rows = content["annotations"]
+            return cls(rows, names=names, min_score=min_score)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is no file of boxes ({type(error).__name__}: {error}): expected a list of objects with "
+                "image_id or file_name, bbox [left, top, width, height] and score, or COCO annotations"
+            ) from None
+
+    def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
+        """The boxes of the picture called `name`; nobody where the file has none."""
+        del picture
+        key = self._find(name)
+        return _detections([], 0.0) if key is None else self._people[key]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the file has boxes of a picture of this name."""
+        return self._find(name) is not None
+
+    def image_id(self, name: str) -> int | None:
+        """The number by which the file knows a picture, if it does."""
+        if (number := self.ids.get(name, self.ids.get(PurePosixPath(name).name))) is not None:
+            return number
+        number = _number(name)
+        return number if number in self._people else None
+
+    def _find(self, name: str) -> Key | None:
+        candidates = (name, PurePosixPath(name).name, self.image_id(name))
+        return next((key for key in candidates if key in self._people), None)
+
+
+def _key(row: Row) -> Key:
+    """A row's picture: its number where it has one, else its name."""
+    number = row.get("image_id")
+    return number if isinstance(number, int) else str(row["file_name"] if number is None else number)
+
+
+def _number(name: str) -> int | None:
+    digits = re.search(r"(\d+)$", PurePosixPath(name).stem)
+    return int(digits[1]) if digits else None
+
+
+def _detections(rows: list[Row], min_score: float) -> Detections:
+    boxes = np.array([row["bbox"] for row in rows], np.float32).reshape(len(rows), 4)
+    return sift(geometry.xywh_to_xyxy(boxes), [row.get("score", 1.0) for row in rows], min_score=min_score)

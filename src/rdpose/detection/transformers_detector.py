@@ -1,0 +1,69 @@
+"""D-FINE, RT-DETRv2 and other detectors of transformers, from a folder or from the hub."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from rdpose.detection.detections import Detections, clip, sift
+
+
+class TransformersDetector:
+    """Finds people with a network for object detection.
+
+    Args:
+        network: of `AutoModelForObjectDetection`, in evaluation mode; one of its labels is called "person".
+        processor: the image processor that belongs to it.
+        min_score: boxes below it are left out.
+
+    Raises:
+        ValueError: the network knows no people.
+    """
+
+    def __init__(self, network: Any, processor: Any, *, min_score: float = 0.3) -> None:
+        labels = {str(label).lower(): int(number) for number, label in network.config.id2label.items()}
+        if "person" not in labels:
+            raise ValueError(f"this detector knows no label `person`; it has {', '.join(list(labels)[:10])}")
+        self.network, self.processor, self.person, self.min_score = network, processor, labels["person"], min_score
+
+    @classmethod
+    def read(cls, name: str, *, min_score: float = 0.3, device: str | None = None) -> TransformersDetector:
+        """A network from a folder that `save_pretrained` wrote, or by its name at the hub.
+
+        Raises:
+            ImportError: transformers is not installed.
+            ValueError: there is no such network, or it is no detector of people.
+        """
+        try:
+            transformers = importlib.import_module("transformers")
+        except ImportError as error:
+            raise ImportError(
+                "this detector needs transformers: pip install 'rdpose[detect]', or give boxes by --boxes"
+            ) from error
+        try:
+            processor = transformers.AutoImageProcessor.from_pretrained(name)
+            network = transformers.AutoModelForObjectDetection.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"no detector {name!r}: give dfine, rtdetr, the name of an object detector at the hub, its folder, or "
+                f"an .onnx file ({reason})"
+            ) from None
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(network.to(place).eval(), processor, min_score=min_score)
+
+    @torch.inference_mode()
+    def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
+        """The people in a picture (height, width, 3) RGB uint8."""
+        del name
+        inputs = self.processor(images=picture, return_tensors="pt", input_data_format="channels_last")
+        outputs = self.network(**inputs.to(self.network.device))
+        found = self.processor.post_process_object_detection(
+            outputs, threshold=self.min_score, target_sizes=[picture.shape[:2]]
+        )[0]
+        people = found["labels"] == self.person
+        boxes, scores = found["boxes"][people].float().cpu().numpy(), found["scores"][people].float().cpu().numpy()
+        return sift(clip(boxes, picture), scores, min_score=self.min_score)

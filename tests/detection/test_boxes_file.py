@@ -1,0 +1,72 @@
+"""Boxes of a file are found by a picture's name or number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpose.detection import DetectionsFile
+
+PICTURE = np.zeros((50, 60, 3), np.uint8)
+BOX = [10, 20, 30, 25]
+ANNOTATIONS = {
+    "images": [{"id": 7, "file_name": "train/street.jpg"}],
+    "annotations": [
+        {"image_id": 7, "category_id": 1, "bbox": BOX},
+        {"image_id": 7, "category_id": 1, "bbox": BOX, "iscrowd": 1},
+    ],
+}
+
+
+def row(**keys: object) -> dict:
+    return {"category_id": 1, "bbox": BOX, "score": 0.5} | keys
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "image_id"),
+    [
+        ([row(image_id=785)], "val/000000000785.jpg", 785),
+        ([row(image_id=785)], "COCO_val2014_000000000785.jpg", 785),
+        ([row(file_name="street.jpg")], "street.jpg", None),
+        ([row(file_name="a/street.jpg")], "a/street.jpg", None),
+        ([row(file_name="street.jpg")], "b/street.jpg", None),
+        ([row(file_name="street.jpg", image_id=3)], "street.jpg", 3),
+        ([row(image_id="street.jpg")], "street.jpg", None),
+        ([row(image_id=12)], "12", 12),
+        (ANNOTATIONS, "street.jpg", 7),
+        (ANNOTATIONS, "train/street.jpg", 7),
+    ],
+)
+def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id: int | None) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(content))
+    file = DetectionsFile.read(path)
+    assert name in file
+    assert file.image_id(name) == image_id
+    boxes, scores = file(PICTURE, name)
+    assert boxes.tolist() == [[10, 20, 40, 45]]
+    assert len(scores) == 1
+
+
+def test_others_are_left_out_and_the_best_come_first() -> None:
+    rows = [row(image_id=1, score=s) for s in (0.2, 0.4, 0.9)]
+    rows += [row(image_id=1, category_id=2), row(image_id=1, bbox=[1, 1, 0, 5]), row(image_id=2)]
+    boxes, scores = DetectionsFile(rows, min_score=0.3)(PICTURE, "1.jpg")
+    assert scores.tolist() == pytest.approx([0.9, 0.4])
+    assert boxes.shape == (2, 4)
+    for name in ("3.jpg", "street.jpg"):
+        assert name not in DetectionsFile(rows)
+        assert DetectionsFile(rows)(PICTURE, name).boxes_xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "content", [{"images": 3}, [1], [{"image_id": 1}], [{"bbox": BOX}], [row(image_id=1, bbox=[1])]]
+)
+def test_other_files_are_named(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"boxes\.json is no file of boxes"):
+        DetectionsFile.read(path)

@@ -1,0 +1,192 @@
+"""Detectors that are networks: tiny random ones of transformers, and an ONNX one that answers what it was told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from rdpose import detection
+
+RNG = np.random.default_rng(0)
+PICTURE = RNG.integers(0, 256, (60, 90, 3), np.uint8)
+LABELS = {0: "person"}
+SMALL = {
+    "d_model": 32,
+    "encoder_hidden_dim": 32,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "num_queries": 12,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "decoder_in_channels": [32, 32, 32],
+    "num_denoising": 0,
+}
+
+
+def rt_detr(transformers, labels: dict[int, str]):
+    backbone = transformers.RTDetrResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16, 24, 32],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    config = transformers.RTDetrV2Config(
+        backbone_config=backbone, encoder_in_channels=[16, 24, 32], id2label=labels, **SMALL
+    )
+    return transformers.RTDetrV2ForObjectDetection(config)
+
+
+def d_fine(transformers, labels: dict[int, str]):
+    backbone = transformers.HGNetV2Config(
+        stem_channels=[3, 8, 8],
+        stage_in_channels=[8, 16, 24, 32],
+        stage_mid_channels=[8, 8, 8, 8],
+        stage_out_channels=[16, 24, 32, 32],
+        stage_num_blocks=[1, 1, 1, 1],
+        stage_numb_of_layers=[1, 1, 1, 1],
+        stage_light_block=[False] * 4,
+        stage_kernel_size=[3] * 4,
+        stage_downsample=[False, True, True, True],
+        hidden_sizes=[16, 24, 32, 32],
+        depths=[1, 1, 1, 1],
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    config = transformers.DFineConfig(
+        backbone_config=backbone, encoder_in_channels=[24, 32, 32], id2label=labels, **SMALL
+    )
+    return transformers.DFineForObjectDetection(config)
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    """Writes a randomly initialised detector as `save_pretrained` does."""
+    transformers = pytest.importorskip("transformers")
+    from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
+
+    def write(make, labels: dict[int, str] = LABELS) -> str:
+        transformers.set_seed(0)
+        transformers.utils.logging.disable_progress_bar()
+        make(transformers, labels).save_pretrained(tmp_path)
+        RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
+        return str(tmp_path)
+
+    return write
+
+
+@pytest.mark.parametrize("make", [rt_detr, d_fine])
+def test_transformers(folder, make) -> None:
+    detector = detection.load(folder(make), min_score=0.0, device="cpu")
+    boxes, scores = detector(PICTURE)
+    assert len(boxes) == len(scores) == 12
+    assert boxes.dtype == scores.dtype == np.float32
+    assert (boxes >= 0).all()
+    assert (boxes <= (90, 60, 90, 60)).all()
+    assert (np.diff(scores) <= 0).all()
+    middle = float(np.median(scores))
+    surer = detection.load(folder(make), min_score=middle, device="cpu")(PICTURE)
+    assert surer.scores.tolist() == pytest.approx(scores[scores >= middle].tolist(), abs=1e-5)
+
+
+def test_only_people_are_found(folder) -> None:
+    """The labels of one network named in two ways share its boxes between them."""
+    both = [
+        detection.load(folder(rt_detr, labels), min_score=0.0, device="cpu")(PICTURE)
+        for labels in ({0: "person", 1: "dog"}, {0: "dog", 1: "person"})
+    ]
+    assert sum(len(found.scores) for found in both) == 12
+
+
+def test_detectors_of_other_things_are_refused(folder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="knows no label `person`; it has cat, dog"):
+        detection.load(folder(rt_detr, {0: "cat", 1: "dog"}))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no detector '.*empty': give dfine, rtdetr"):
+        detection.load(str(tmp_path / "empty"))
+
+
+def write_onnx(path: Path, outputs: dict[str, np.ndarray], **about: object) -> Path:
+    """A network whose outputs are constants plus nothing of its input, and its description."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [helper.make_node("ReduceSum", ["image"], ["sum"], keepdims=0)]
+    nodes += [helper.make_node("Mul", ["sum", "zero"], ["nothing"])]
+    nodes += [helper.make_node("Add", [f"{name}_value", "nothing"], [name]) for name in outputs]
+    values = {f"{name}_value": value.astype(np.float32) for name, value in outputs.items()}
+    values["zero"] = np.zeros((), np.float32)
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("image", kinds.FLOAT, [1, 3, 32, 64])],
+        [helper.make_tensor_value_info(name, kinds.FLOAT, value.shape) for name, value in outputs.items()],
+        [onnx.numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    path.with_suffix(".yaml").write_text(yaml.safe_dump({"size": [64, 32], **about}))
+    return path
+
+
+XYXY = np.array([[[8, 4, 40, 28], [9, 4, 40, 28], [0, 0, 6, 6.0]]])
+CENTERS = np.array([[[24, 16, 32, 24], [24.5, 16, 31, 24], [3, 3, 6, 6.0]]])
+SCORES = np.array([[0.9, 0.8, 0.7]])
+CLASSES = np.stack([1 - SCORES, SCORES], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "about", "expected"),
+    [
+        ({"b": XYXY, "s": SCORES}, {"boxes": "b", "scores": "s"}, [0, 2]),
+        ({"b": XYXY, "s": SCORES}, {"boxes": "b", "scores": "s", "nms": 1.0}, [0, 1, 2]),
+        ({"b": CENTERS, "s": CLASSES}, {"boxes": "b", "scores": "s", "form": "cxcywh", "person": 1}, [0, 2]),
+        ({"b": XYXY / [64, 32, 64, 32], "s": SCORES}, {"boxes": "b", "scores": "s", "unit": "share"}, [0, 2]),
+        (
+            {"b": XYXY, "s": SCORES, "l": np.array([[5.0, 0.0, 0.0]])},
+            {"boxes": "b", "scores": "s", "labels": "l"},
+            [1, 2],
+        ),
+        ({"b": XYXY, "s": np.log(SCORES / (1 - SCORES))}, {"boxes": "b", "scores": "s", "sigmoid": True}, [0, 2]),
+        (
+            {"o": np.concatenate([CENTERS, CLASSES], axis=-1).transpose(0, 2, 1)},
+            {"boxes": "o[0:4]", "scores": "o[4:]", "transposed": True, "form": "cxcywh", "person": 1},
+            [0, 2],
+        ),
+    ],
+)
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+def test_onnx_outputs_of_many_forms(tmp_path: Path, outputs, about, expected, resize: str) -> None:
+    """The picture of 128 x 96 is stretched to 64 x 32 by a half and a third, or shrunk by a third into its corner."""
+    path = write_onnx(tmp_path / "detector.onnx", outputs, resize=resize, **about)
+    boxes, scores = detection.load(str(path), min_score=0.5)(np.zeros((96, 128, 3), np.uint8))
+    factor = np.array([2, 3, 2, 3] if resize == "stretch" else [3, 3, 3, 3])
+    clipped = np.minimum(XYXY[0, expected] * factor, [128, 96, 128, 96])
+    assert np.allclose(boxes, clipped, atol=1e-3)
+    assert np.allclose(scores, SCORES[0, expected], atol=1e-5)
+
+
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_onnx_input_is_as_described(tmp_path: Path, color: str) -> None:
+    about = {"boxes": "b", "scores": "s", "color": color, "resize": "letterbox", "mean": [10, 20, 30], "std": [2, 4, 5]}
+    path = write_onnx(tmp_path / "detector.onnx", {"b": XYXY, "s": SCORES}, **about)
+    picture = np.zeros((64, 64, 3), np.uint8) + np.array([50, 100, 200], np.uint8)
+    tensor, _ = detection.load(str(path))._fit(picture)  # pyrefly: ignore
+    expected = (50, 100, 200) if color == "rgb" else (200, 100, 50)
+    assert tensor.shape == (1, 3, 32, 64)
+    assert np.allclose(tensor[0, :, 0, 0], (np.array(expected) - (10, 20, 30)) / (2, 4, 5))
+    assert np.allclose(tensor[0, :, 0, -1], (np.array([114] * 3) - (10, 20, 30)) / (2, 4, 5))
+
+
+def test_wrong_descriptions_are_told(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "detector.onnx", {"b": XYXY, "s": SCORES}, boxes="b", scores="points")
+    with pytest.raises(ValueError, match="has no output points; it has b, s"):
+        detection.load(str(path))
+    path.with_suffix(".yaml").write_text("size: [64, 32]\nboxes: b\nscores: s\nform: corners")
+    with pytest.raises(ValueError, match=r"detector\.yaml does not describe a detector: form: .*xyxy"):
+        detection.load(str(path))
+    path.with_suffix(".yaml").unlink()
+    with pytest.raises(FileNotFoundError, match=r"detector\.yaml does not exist"):
+        detection.load(str(path))
