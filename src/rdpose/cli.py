@@ -75,12 +75,63 @@ def test(
 def evaluate(
     results: Annotated[Path, typer.Argument(help="Results file in COCO format.")],
     annotations: Annotated[Path, typer.Option(help="Annotation file to measure against.")],
-    metric: Annotated[str, typer.Option(help="coco, crowdpose, ochuman, mpii or pck.")] = "coco",
+    metric: Annotated[str, typer.Option(help="coco, crowdpose, crowdpose-published, ochuman, mpii or pck.")] = "coco",
 ) -> None:
     """The figures of a results file, without a network."""
     from rdpose import evaluation
 
     print(evaluation.evaluate(results, annotations, metric=metric))
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="One results file, or two to be set side by side.")],
+    annotations: Annotated[Path, typer.Option(help="Annotation file to measure against.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
+) -> None:
+    """One page that tells where the errors are: tables, curves, error kinds, worst and typical people."""
+    from rdpose import report as reports
+
+    print(reports.write(results, annotations, images, out))
+
+
+@app.command()
+def predict(
+    sources: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, videos, camera numbers, URLs.")],
+    weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
+    detector: Annotated[str | None, typer.Option(help="dfine, rtdetr, a hub name, a folder or a file .onnx.")] = None,
+    min_score: Annotated[float, typer.Option(help="Boxes below this score are left out.")] = 0.3,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("predictions"),
+    pictures: Annotated[bool, typer.Option(help="Write drawn pictures and videos.")] = True,
+    heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write heatmaps of each person too.")] = False,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
+    ] = False,
+    flip: Annotated[bool | None, typer.Option(help="Average with the mirrored crop; by default as trained.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+) -> None:
+    """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
+    from rdpose import predicting
+
+    summary = predicting.predict(
+        sources,
+        out=out,
+        weights=weights,
+        boxes=boxes,
+        detector=detector,
+        min_score=min_score,
+        draw=pictures,
+        heatmaps=heatmaps,
+        keep_duplicates=keep_duplicates,
+        flip=flip,
+        device=device,
+    )
+    for file in summary.files:
+        print(f"results: {file}")
+    if summary.interrupted or summary.num_unreadable:
+        raise typer.Exit(130 if summary.interrupted else 1)
 
 
 @app.command(context_settings=FREE)

@@ -67,7 +67,7 @@ class DataSettings(Group):
     root: str = "data/coco"
     train: tuple[SourceSettings, ...] = ()
     test: SourceSettings | None = None
-    metric: Literal["coco", "crowdpose", "ochuman", "mpii", "pck"] = "coco"
+    metric: Literal["coco", "crowdpose", "crowdpose-published", "ochuman", "mpii", "pck"] = "coco"
     workers: Annotated[int, Field(ge=0)] = 4
     max_neighbours: Count = 8
     """Other people of a picture that a crop knows of, the nearest first."""
