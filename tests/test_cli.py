@@ -1,0 +1,141 @@
+"""The command line: each command does its one thing; the family's scripts are the same commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from rdpose import cli, training
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def places(tiny_crowd: Path, tmp_path: Path) -> list[str]:
+    return [f"data.root={tiny_crowd}", f"output_dir={tmp_path}"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, status: int = 0) -> tuple[str, str]:
+    """What a command line prints and says on standard error."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert end.value.code == status, captured.err
+    return captured.out, captured.err
+
+
+def test_train_test_and_eval(tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
+    out, _ = run(capsys, "train", tiny_config, *places)
+    assert out.splitlines()[-1] == f"weights: {folder / 'final_state.safetensors'}"
+    assert "training: 20/20 crops" in out
+    weights = folder / "final_state.safetensors"
+    table, _ = run(capsys, "test", tiny_config, *places, "test.flip=no", "--weights", weights)
+    assert "| hrnet_small rdpose 96x64, given boxes, no flip test |" in table
+    results = folder / "results" / "keypoints_val2017_results.json"
+    labels = tiny_crowd / "annotations" / "person_keypoints_val2017.json"
+    again, _ = run(capsys, "eval", results, "--annotations", labels)
+    figures = [[row.split("|")[2:] for row in text.splitlines() if row.startswith("| ")][-1] for text in (table, again)]
+    assert figures[0] == figures[1]
+
+
+def test_resume_goes_on(tiny_config: Path, places: list[str], tmp_path: Path, capsys) -> None:
+    run(capsys, "train", tiny_config, *places)
+    run(capsys, "train", tiny_config, *places, "--resume", "train.epochs=2")
+    lines = (tmp_path / "crowds" / "hrnet_small" / "tiny" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+
+
+def test_boxes_are_detected_ones(
+    tiny_config: Path, places: list[str], tiny_weights: Path, tmp_path: Path, capsys
+) -> None:
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 2, "category_id": 1, "bbox": [10, 10, 50, 90], "score": 0.7}]))
+    out, _ = run(capsys, "test", tiny_config, *places, "--weights", tiny_weights, "--boxes", boxes)
+    assert "detected boxes" in out
+    (row,) = json.loads((tmp_path / "crowds/hrnet_small/tiny/results/keypoints_val2017_results.json").read_text())
+    assert row["image_id"] == 2
+
+
+def test_show_draws_a_row_for_each_sample(tiny_config: Path, places: list[str], tmp_path: Path, capsys) -> None:
+    heights = []
+    for num in (1, 3):
+        path = tmp_path / f"{num}.png"
+        out, _ = run(capsys, "show", tiny_config, *places, "--out", path, "--num", num)
+        assert out.strip() == str(path)
+        heights.append(cv2.imread(str(path)).shape[0])
+    assert 2 * heights[0] < heights[1] < 4 * heights[0]
+
+
+def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rdpose import demo
+
+    sizes, overrides = {"train2017": 6, "val2017": 6}, ["train.epochs=1", "model.image_size=[64, 96]"]
+    printed = "\n".join(demo.run(tmp_path, overrides=overrides, num_pictures=sizes))
+    assert "| hrnet_small rdpose 96x64, given boxes, flip test |" in printed
+    for name in ("found.png", "decoupling.png"):
+        assert str(tmp_path / name) in printed
+        assert cv2.imread(str(tmp_path / name)).std() > 10
+    assert (tmp_path / "output/crowds/hrnet_small/demo/model_best.safetensors").exists()
+
+
+def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str], capsys, monkeypatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Run, "train_epoch", interrupted)
+    _, said = run(capsys, "train", tiny_config, *places, status=130)
+    assert said.strip() == "rdpose: interrupted; a training goes on with --resume"
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["trian"], "trian"), (["train"], "config")])
+def test_wrong_usage_is_status_2(arguments: list[str], said: str, capsys) -> None:
+    _, error = run(capsys, *arguments, status=2)
+    assert said in error
+
+
+IN_A_WORKER = "Caught ValueError in worker 0.\nOriginal Traceback (most recent call last):\n  x\nValueError: a.jpg\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("a.jpg is empty"), "a.jpg is empty"),
+        (NotADirectoryError(20, "Not a directory", "file"), "[Errno 20] Not a directory: 'file'"),
+        (ValueError(IN_A_WORKER), "a.jpg"),
+    ],
+)
+def test_errors_are_told_in_their_own_words(error: Exception, said: str) -> None:
+    assert cli.sentence(error) == said
+
+
+def script(*arguments: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=REPOSITORY, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_familys_scripts(tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    common = ["--cfg", tiny_config, "--modelDir", folder, *places[:1]]
+    weights = (
+        script("tools/train.py", *common, "TRAIN.BATCH_SIZE_PER_GPU", "8").splitlines()[-1].removeprefix("weights: ")
+    )
+    assert Path(weights).is_file()
+    assert Path(weights).is_relative_to(folder)
+    table = script("tools/test.py", *common, "TEST.MODEL_FILE", weights, "TEST.USE_GT_BBOX", "True")
+    assert "given boxes" in table
+    results = next(folder.rglob("keypoints_val2017_results.json"))
+    images, labels = tiny_crowd / "images/val2017", tiny_crowd / "annotations/person_keypoints_val2017.json"
+    options = ("--image-path", images, "--gt-anno", labels, "--num", "2", "--min-score", "0")
+    script("visualization/plot_coco.py", "--prediction", results, "--save-path", tmp_path / "drawn", *options)
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 2
