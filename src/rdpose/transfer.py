@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from rdpose.legacy import names, weights
 from rdpose.legacy.weights import Reading
+from rdpose.models import builders
 from rdpose.models.decoupling import FeatureDecoupling
+from rdpose.models.official import OfficialRDPose
 from rdpose.skeletons import Skeleton
 
 HEAD = ("head.weight", "head.bias")
@@ -72,11 +74,22 @@ def start_from(network: nn.Module, path: Path, skeleton: Skeleton) -> TransferRe
     )
 
 
+class _NoBackbone(nn.Module):
+    channels, stride = 1, 4
+
+
 def _decouples_alike(network: nn.Module, reading: Reading) -> bool:
-    """Whether both add the decoupled features to the direct ones, or neither does: FDM's weights mean the same then."""
+    """Whether the weights' decoupling is computed in the same way here: equal shapes alone do not say so."""
+    source = builders.build(_NoBackbone(), reading.settings.model.variant, num_joints=1)
+    return _decoupling_of(source) == _decoupling_of(network)
+
+
+def _decoupling_of(network: nn.Module) -> tuple[type | None, bool]:
+    """How a network decouples; the published code does it as the paper's FDM."""
+    if isinstance(network, OfficialRDPose):
+        return FeatureDecoupling, False
     decoupling = getattr(network, "decoupling", None)
-    residual = isinstance(decoupling, FeatureDecoupling) and decoupling.residual
-    return residual == (reading.settings.model.variant == "rdpose")
+    return type(decoupling), getattr(decoupling, "residual", False)
 
 
 def _without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

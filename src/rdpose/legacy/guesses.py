@@ -29,7 +29,8 @@ class Asked:
     """What a person says of a foreign file; None is left to the file."""
 
     variant: str | None = None
-    """`rdpose-paper` reads the published RDPose's weights as the start of a training of the paper's variant."""
+    """`rdpose-paper` reads the published RDPose's weights as the start of a training of the paper's variant. A bare
+    state dict of rdpose's own has to be told its variant."""
     skeleton: Skeleton | None = None
     image_size: tuple[int, int] | None = None
     """(width, height) in pixels."""
@@ -45,13 +46,14 @@ def variant_of(tensors: Mapping[str, Tensor], content: Content, asked: Asked, pa
     """The variant that tensors under our keys make up.
 
     Raises:
-        ValueError: they cannot be read as the variant asked for.
+        ValueError: they cannot be read as the variant asked for, or could be of several.
     """
-    found = "rdpose" if "neighbour_map.join.weight" in tensors else "rdpose-paper"
-    if "decoupling.fuse.weight" not in tensors:
-        found = "plain"
-    elif any(key.startswith("c_attn.") for key in content.tensors):
-        found = "official"
+    official = any(key.startswith("c_attn.") for key in content.tensors)
+    if not official and any(key.startswith(("decoupling.", "neighbour_map.")) for key in tensors):
+        if asked.variant is None:
+            raise ValueError(f"{path} holds rdpose's tensors without their settings; name the variant that they are of")
+        return asked.variant
+    found = "official" if official else "plain"
     if asked.variant not in (None, found) and (found, asked.variant) != ("official", "rdpose-paper"):
         raise ValueError(
             f"{path} holds a network of variant {found}, which cannot be read as {asked.variant}; "

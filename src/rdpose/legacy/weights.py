@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +96,8 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     backbone = names.backbone_of(tensors, str(path))
     variant = guesses.variant_of(tensors, content, asked, path)
     num_maps = len(tensors.get("head.weight", ()))
-    skeleton = guesses.skeleton_of(max(0, num_maps - (variant != "plain")), content, asked, path)
+    has_centre = any(key.startswith("decoupling.") for key in tensors)
+    skeleton = guesses.skeleton_of(max(0, num_maps - has_centre), content, asked, path)
     tensors, fresh = _complete(tensors, origin, _Network(backbone, variant, skeleton.num_joints), asked, path)
     settings, notes = guesses.settings_of(path.stem, backbone, variant, skeleton, asked)
     bgr = asked.bgr
@@ -140,7 +142,7 @@ class _Network:
 class _Undrawn(TorchFunctionMode):
     """Networks are built without drawing their first weights, which takes longer than reading others."""
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.normal_, Tensor.uniform_):
             return args[0]
         return func(*args, **(kwargs or {}))
