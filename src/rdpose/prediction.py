@@ -19,10 +19,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from rdpose import checkpoint, geometry, heatmaps, oks
+from rdpose import geometry, heatmaps, oks
 from rdpose.config import Settings
 from rdpose.data.loading import PictureCrops, crop_people
 from rdpose.inference import Inference, Network
+from rdpose.legacy import weights as weights_of_any_origin
 from rdpose.poses import Poses
 from rdpose.skeletons import Skeleton
 
@@ -197,8 +198,8 @@ def load(
     """A pose estimator from a weights file, with the settings that it carries.
 
     Args:
-        weights: a network of rdpose (.safetensors), or an exported one (.onnx, .xml); None is the one that comes
-            with the package.
+        weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
+            .xml); None is the one that comes with the package.
         device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks choose theirs.
         flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
         decode: "quarter", "dark" or "argmax"; as the weights say by default.
@@ -247,7 +248,7 @@ def _open(path: Path) -> tuple[Network, Settings, Skeleton]:
     """What computes heatmaps, and what the file says about it."""
     if path.suffix in EXPORTED:
         return importlib.import_module("rdpose.exported").load(path)
-    return checkpoint.load_network(path)
+    return weights_of_any_origin.load_network(path)
 
 
 def _checked_picture(picture: np.ndarray) -> np.ndarray:

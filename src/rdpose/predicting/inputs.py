@@ -1,0 +1,132 @@
+"""What people name to be looked at: pictures, folders, patterns, videos, cameras, addresses."""
+
+from __future__ import annotations
+
+import glob
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from rdpose.data import pictures
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Input:
+    """One picture or video.
+
+    name: how results call it, a file name with the folders that tell it apart from the others.
+    source: a path, an address, or a camera's number.
+    """
+
+    name: str
+    source: str | int
+
+    @property
+    def is_picture(self) -> bool:
+        return isinstance(self.source, str) and _ending(self.source) not in VIDEO_ENDINGS and not self.is_stream
+
+    @property
+    def is_stream(self) -> bool:
+        """An address that names no picture."""
+        return isinstance(self.source, str) and _is_address(self.source) and _ending(self.source) not in PICTURE_ENDINGS
+
+    def read(self) -> np.ndarray:
+        """The picture, upright, (height, width, 3) RGB uint8.
+
+        Raises:
+            FileNotFoundError, ValueError: as `pictures.read`, or the address does not answer.
+        """
+        assert isinstance(self.source, str)
+        if not _is_address(self.source):
+            return pictures.read(self.source, upright=True)
+        try:
+            with urllib.request.urlopen(self.source, timeout=TIMEOUT_SECONDS) as answer:
+                content = answer.read()
+        except (urllib.error.URLError, OSError) as error:
+            raise ValueError(f"{self.source} cannot be fetched ({error}); check the address") from None
+        try:
+            return pictures.read(content, upright=True)
+        except ValueError as error:
+            raise ValueError(f"{self.source}: {error}") from None
+
+
+def find(sources: Sequence[str], *, out: Path) -> list[Input]:
+    """Everything that `sources` name, in their order, files of a folder by name; what lies in `out` is left out.
+
+    Raises:
+        FileNotFoundError: a file, or any file of a pattern, does not exist.
+        ValueError: a folder has neither pictures nor videos, or a result would take its source's place.
+    """
+    found: list[tuple[str | int, Path | None]] = []
+    for source in sources:
+        if source.isdigit() and not Path(source).exists():
+            found.append((int(source), None))
+        elif _is_address(source):
+            found.append((source, None))
+        else:
+            found += [(str(file), folder) for folder, file in _files(source, out.resolve())]
+    folders = [os.path.abspath(folder) for _, folder in found if folder]
+    root = Path(os.path.commonpath(folders)) if folders else Path()
+    inputs = [Input(_name(source, root), source) for source, _ in found]
+    _refuse_doubles(inputs)
+    if any(isinstance(one.source, str) and Path(one.source).resolve() == (out / one.name).resolve() for one in inputs):
+        raise ValueError(f"results in {out} would take the place of their pictures; name another folder by --out")
+    return inputs
+
+
+def _files(source: str, out: Path) -> Iterator[tuple[Path, Path]]:
+    """(folder, file) of all that a path or a pattern names."""
+    path = Path(source)
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PICTURE_ENDINGS + VIDEO_ENDINGS]
+        files = [file for file in files if out not in file.resolve().parents]
+        if not files:
+            raise ValueError(f"folder {source} has neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos")
+        yield from ((path, file) for file in files)
+    elif path.exists() or ".zip" in source:
+        yield path.parent, path
+    elif glob.has_magic(source):
+        files = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
+        files = [file for file in files if file.is_file() and out not in file.resolve().parents]
+        if not files:
+            raise FileNotFoundError(f"no file is called as in {source}")
+        yield from ((file.parent, file) for file in files)
+    else:
+        raise FileNotFoundError(
+            f"{source} does not exist: name a picture, a folder, a pattern, a video, a camera's number or an address"
+        )
+
+
+def _name(source: str | int, root: Path) -> str:
+    if isinstance(source, int):
+        return f"camera{source}"
+    if _is_address(source):
+        parts = urllib.parse.urlsplit(source)
+        return PurePosixPath(urllib.parse.unquote(parts.path)).name or parts.hostname or "stream"
+    return Path(os.path.abspath(source)).relative_to(root).as_posix()
+
+
+def _refuse_doubles(inputs: Iterable[Input]) -> None:
+    names: dict[str, Input] = {}
+    for one in inputs:
+        if (other := names.setdefault(one.name, one)) is not one:
+            raise ValueError(f"{other.source} and {one.source} would both be called {one.name}; run them one by one")
+
+
+def _is_address(source: str) -> bool:
+    return "://" in source
+
+
+def _ending(source: str) -> str:
+    path = urllib.parse.urlsplit(source).path if _is_address(source) else source
+    return PurePosixPath(path).suffix.lower()

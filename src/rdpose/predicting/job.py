@@ -1,0 +1,38 @@
+"""One run of `predict`: what pictures and videos share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rdpose.detection import DetectionsFile, Detector
+from rdpose.prediction import PoseEstimator, Task
+
+
+@dataclass
+class Job:
+    """How to look and where to write; and, as it goes on, what was done."""
+
+    estimator: PoseEstimator
+    detector: Detector | None
+    """None: the whole picture is one box."""
+    out: Path
+    draw: bool
+    heatmaps: bool
+    stop: threading.Event
+    """Set when people want it to end."""
+    files: list[Path] = field(default_factory=list)
+    num_people: int = 0
+    num_unreadable: int = 0
+
+    def task(self, picture: np.ndarray, name: str) -> Task:
+        """Where to look in a picture (height, width, 3) RGB uint8."""
+        return Task(picture) if self.detector is None else Task(picture, *self.detector(picture, name))
+
+    def image_id(self, name: str) -> int | str:
+        """The number by which the boxes' file knows a picture, or else the picture's name."""
+        number = self.detector.image_id(name) if isinstance(self.detector, DetectionsFile) else None
+        return name if number is None else number

@@ -1,0 +1,59 @@
+"""Videos: frames in, poses with identities out, while it runs; memory does not grow with the video."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+from rdpose.poses import draw
+from rdpose.predicting.inputs import Input
+from rdpose.predicting.job import Job
+from rdpose.predicting.outputs import ResultsFile, video_place
+from rdpose.prediction import Task
+from rdpose.progress import Bar
+from rdpose.tracking import Tracker
+from rdpose.video import Frame, Video, VideoWriter
+
+
+def run(one: Input, job: Job) -> None:
+    """Find and follow the people of a video, a camera or a stream; writes NAME.json and, if asked, NAME.mp4."""
+    place = video_place(job.out, one.name)
+    results_path = place.with_suffix(".json")
+    waiting: deque[Frame] = deque()
+    with ExitStack() as stack:
+        video = stack.enter_context(Video.open(one.source))
+        writer = stack.enter_context(VideoWriter(place, fps=video.fps)) if job.draw else None
+        results = stack.enter_context(ResultsFile(results_path))
+        bar = stack.enter_context(Bar(one.name, total=video.num_frames, unit="frames", quiet=video.live))
+        if video.live:
+            print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
+        # A camera's picture is answered before the next one is taken.
+        estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
+        tracker = Tracker(estimator.skeleton)
+        for poses in estimator.stream(_tasks(video, waiting, job)):
+            frame = waiting.popleft()
+            poses = replace(poses, ids=tracker.update(poses, frame.seconds))
+            more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
+            results.add(row | more for row in poses.to_coco(frame.index))
+            if writer:
+                writer.write(draw(frame.picture, poses), frame.seconds)
+            job.num_people += len(poses)
+            bar.advance()
+        _say_if_short(one, video, bar.done, job)
+    job.files.append(results_path)
+
+
+def _tasks(video: Video, waiting: deque[Frame], job: Job) -> Iterator[Task]:
+    for frame in video:
+        if job.stop.is_set():
+            return
+        waiting.append(frame)
+        yield job.task(frame.picture, str(frame.index))
+
+
+def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
+    if done < 0.98 * video.num_frames and not job.stop.is_set():
+        print(f"{one.name}: only {done} of {video.num_frames} frames could be read; is it cut off?", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""What people name is found, and called so that results tell it apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdpose.predicting import inputs
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("a/1.jpg", "a/2.PNG", "a/deep/1.jpg", "a/notes.txt", "b/1.jpg", "street.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["a/1.jpg"], ["1.jpg"]),
+        (["a"], ["1.jpg", "2.PNG", "deep/1.jpg"]),
+        (["a/1.jpg", "b/1.jpg"], ["a/1.jpg", "b/1.jpg"]),
+        (["a/*.jpg", "street.mp4"], ["a/1.jpg", "street.mp4"]),
+        (["**/1.jpg"], ["a/1.jpg", "a/deep/1.jpg", "b/1.jpg"]),
+        (["0"], ["camera0"]),
+        (["http://127.0.0.1:8000/some%20one.jpg"], ["some one.jpg"]),
+        (["http://127.0.0.1:8000/live/"], ["live"]),
+        (["http://localhost"], ["localhost"]),
+    ],
+)
+def test_names(tree: Path, sources: list[str], names: list[str]) -> None:
+    assert [one.name for one in inputs.find(sources, out=Path("out"))] == names
+
+
+@pytest.mark.parametrize(
+    ("source", "picture"),
+    [("a/1.jpg", True), ("street.mp4", False), ("0", False), ("http://x/a.PNG", True), ("http://x/a.mp4", False)],
+)
+def test_pictures_and_videos(tree: Path, source: str, picture: bool) -> None:
+    assert inputs.find([source], out=Path("out"))[0].is_picture == picture
+
+
+def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
+    (tree / "a/found").mkdir()
+    (tree / "a/found/1.jpg").write_bytes(b"")
+    assert len(inputs.find(["a"], out=Path("a/found"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("sources", "out", "error", "message"),
+    [
+        (["nothing.jpg"], "out", FileNotFoundError, "nothing.jpg does not exist: name a picture"),
+        (["c*.jpg"], "out", FileNotFoundError, r"no file is called as in c\*\.jpg"),
+        (["empty"], "out", ValueError, "folder empty has neither pictures"),
+        (["a/1.jpg"], "a", ValueError, "would take the place of their pictures; name another folder"),
+        (["http://x/1.jpg", "http://y/1.jpg"], "out", ValueError, "would both be called 1.jpg"),
+    ],
+)
+def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, error: type, message: str) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(error, match=message):
+        inputs.find(sources, out=Path(out))

@@ -1,0 +1,209 @@
+"""The command from sources to files: names, boxes, duplicates, faults, videos, interruptions."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from rdpose import checkpoint, cli, poses, skeletons
+from rdpose.config import ModelSettings, Settings
+from rdpose.data import pictures
+from rdpose.data.synthetic.walking import walk
+from rdpose.models import builders
+from rdpose.predicting import predict
+from rdpose.predicting.outputs import ResultsFile
+from rdpose.video import Video, VideoWriter
+
+av = pytest.importorskip("av")
+SKELETON = skeletons.COCO_17
+BOXES = [[5, 5, 30, 50], [30, 10, 25, 45]]
+# EXIF with orientation 6: turn right by 90 degrees
+EXIF = (
+    b"\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    + bytes(4)
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = builders.build("hrnet_small", "rdpose", num_joints=SKELETON.num_joints)
+    settings = Settings(model=ModelSettings(backbone="hrnet_small", variant="rdpose", image_size=(32, 64)))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    checkpoint.save_weights(path, network.state_dict(), settings, SKELETON)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures, one of them turned by EXIF."""
+    rng, path = np.random.default_rng(0), tmp_path / "pictures"
+    path.mkdir()
+    for name in ("000000000007.jpg", "000000000008.jpg", "other.png"):
+        cv2.imwrite(str(path / name), rng.integers(0, 256, (60, 80, 3), np.uint8))
+    turned = path / "000000000008.jpg"
+    data = turned.read_bytes()
+    turned.write_bytes(data[:2] + EXIF + data[2:])
+    return path
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "street.mp4"
+    with VideoWriter(path, fps=10) as writer:
+        for index, frame in enumerate(walk(np.random.default_rng(0), num_people=2, num_frames=12, size_wh=(96, 72))):
+            writer.write(frame.scene.picture, index / 10)
+    return path
+
+
+def write_boxes(path: Path, rows: list[dict]) -> Path:
+    path.write_text(json.dumps([{"bbox": box, "score": 0.9} | row for row in rows for box in BOXES]))
+    return path
+
+
+def read(path: Path) -> list[dict]:
+    return json.loads(path.read_text())
+
+
+def test_a_folder_of_pictures(weights: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "out"
+    summary = predict([str(folder)], weights=weights, out=out, heatmaps=True)
+    assert summary.files == (out / "results.json",)
+    assert (summary.num_people, summary.num_unreadable, summary.interrupted) == (3, 0, False)
+    assert "each picture is taken as one person's box" in capsys.readouterr().err
+    names = ["000000000007.jpg", "000000000008.jpg", "other.png"]
+    rows = read(out / "results.json")
+    assert [row["file_name"] for row in rows] == [row["image_id"] for row in rows] == names
+    found = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert found == {"results.json", *names, *(f"heatmaps/{name}" for name in names)}
+    assert pictures.read(out / names[0]).shape == (60, 80, 3)
+    assert pictures.read(out / names[1]).shape == (80, 60, 3)  # upright
+    assert list(poses.read_results(out / "results.json")) == names
+
+
+def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    boxes = write_boxes(tmp_path / "boxes.json", [{"image_id": 7}, {"file_name": "other.png"}])
+    predict([str(folder)], weights=weights, out=tmp_path / "out", boxes=boxes, keep_duplicates=True, draw=False)
+    rows = read(tmp_path / "out/results.json")
+    assert [row["image_id"] for row in rows] == [7, 7, "other.png", "other.png"]
+    assert "1 of 3 pictures have no boxes in the file: 000000000008.jpg" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.json"]
+
+
+def test_duplicates_go_unless_kept(weights: Path, folder: Path, tmp_path: Path) -> None:
+    picture = str(folder / "000000000007.jpg")
+    rows = [{"image_id": 7, "bbox": [5, 5, 40, 50], "score": score} for score in (0.9, 0.8)]
+    (tmp_path / "boxes.json").write_text(json.dumps(rows))
+    counts = [
+        predict(
+            [picture], weights=weights, out=tmp_path, boxes=tmp_path / "boxes.json", draw=False, keep_duplicates=kept
+        ).num_people
+        for kept in (False, True)
+    ]
+    assert counts == [1, 2]
+
+
+def test_unreadable_pictures_are_named_and_the_others_go_on(
+    weights: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["predict", str(folder), "--weights", str(weights), "--out", str(tmp_path / "out")])
+    assert end.value.code == 1
+    assert "left out: " + str(folder / "broken.jpg") in capsys.readouterr().err
+    assert len(read(tmp_path / "out/results.json")) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"boxes": "boxes.json"}, "the file of boxes has none for 000000000007.jpg and 2 more"),
+        ({"boxes": "boxes.json", "detector": "dfine"}, "not by both"),
+        ({"weights": "nothing.safetensors"}, r"nothing\.safetensors"),
+    ],
+)
+def test_what_cannot_be_done_is_told_first(weights: Path, folder: Path, tmp_path: Path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    write_boxes(Path("boxes.json"), [{"image_id": 99}])
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        predict([str(folder)], out=tmp_path / "out", **({"weights": weights} | options))
+
+
+def test_a_video(weights: Path, street: Path, tmp_path: Path) -> None:
+    boxes = write_boxes(tmp_path / "boxes.json", [{"image_id": index} for index in range(12)])
+    summary = predict([str(street)], weights=weights, out=tmp_path, boxes=boxes, keep_duplicates=True)
+    rows = read(tmp_path / "street.json")
+    assert summary.num_people == len(rows) == 24
+    assert [row["image_id"] for row in rows[::2]] == list(range(12))
+    assert np.allclose([row["seconds"] for row in rows[::2]], np.arange(12) / 10, atol=1e-3)
+    assert {row["track_id"] for row in rows} == {1, 2}
+    with Video.open(tmp_path / "street.mp4") as video:
+        assert [frame.picture.shape for frame in video] == [(72, 96, 3)] * 12
+    with pytest.raises(ValueError, match="heatmaps are drawn of pictures"):
+        predict([str(street)], weights=weights, out=tmp_path, heatmaps=True)
+
+
+def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Path) -> None:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    (folder / "street.mp4").write_bytes(street.read_bytes())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        sources = [f"{address}/other.png", f"{address}/nothing.png", f"{address}/street.mp4"]
+        summary = predict(sources, weights=weights, out=tmp_path / "out", draw=False)
+        server.shutdown()
+    assert summary.num_unreadable == 1
+    assert [row["image_id"] for row in read(tmp_path / "out/results.json")] == ["other.png"]
+    assert len(read(tmp_path / "out/street.json")) == 12
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interruption_loses_no_more_than_a_moment(weights: Path, tmp_path: Path, number: int) -> None:
+    """Ctrl-C finishes both files; a kill leaves lines, and a video of all but the last half second."""
+    with VideoWriter(tmp_path / "long.mp4", fps=10) as writer:
+        for index in range(1500):
+            writer.write(np.full((48, 64, 3), index % 256, np.uint8), index / 10)
+    out, command = tmp_path / "out", [sys.executable, "-m", "rdpose", "predict", str(tmp_path / "long.mp4")]
+    running = subprocess.Popen([*command, "--weights", str(weights), "--out", str(out), "--no-flip", "--device", "cpu"])
+    lines, deadline = out / "long.jsonl", time.monotonic() + 120
+    while (not lines.exists() or lines.read_bytes().count(b"\n") < 20) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(running.pid, number)
+    status = running.wait(60)
+    if number == signal.SIGINT:
+        assert status == 130
+        assert not lines.exists()
+        rows = read(out / "long.json")
+    else:
+        rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert 20 <= len(rows) < 1500
+    with av.open(str(out / "long.mp4")) as container:
+        drawn = sum(1 for _ in container.decode(video=0))
+    lost = 0 if number == signal.SIGINT else 6  # half a second, and one frame on its way
+    assert len(rows) - lost <= drawn <= len(rows) + 1
+
+
+def test_results_are_on_the_way_before_the_end(tmp_path: Path) -> None:
+    with ResultsFile(tmp_path / "sub/results.json") as results:
+        results.add([{"a": 1}, {"a": 2}])
+        assert (tmp_path / "sub/results.jsonl").read_text() == '{"a": 1}\n{"a": 2}\n'
+    assert read(tmp_path / "sub/results.json") == [{"a": 1}, {"a": 2}]
+    with ResultsFile(tmp_path / "none.json"):
+        pass
+    assert read(tmp_path / "none.json") == []
+    assert {path.name for path in tmp_path.rglob("*.json*")} == {"results.json", "none.json"}
