@@ -72,6 +72,8 @@ def tables(figures: Figures, rows: Sequence[Row]) -> Iterable[str]:
     yield cost_table(figures, rows)
     for title, condition, measure in TABLES:
         columns = benchmarks(figures, condition, measure)
+        if not columns:
+            continue
         lines = [[title, *columns], ["---"] * (len(columns) + 1)]
         for row in rows:
             cells = [cell(figures, row.name, f"{name}/{condition}/{measure}") for name in columns]
