@@ -15,7 +15,7 @@ demo: setup
 	$(BIN)/rdpose demo
 
 test: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

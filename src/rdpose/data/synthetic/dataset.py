@@ -29,6 +29,7 @@ def write_dataset(
     num_people: tuple[int, int] | int = (2, 5),
     size_wh: tuple[int, int] = (320, 240),
     overlap: tuple[float, float] = (0.0, 1.0),
+    variety: float = 1.0,
     name: str = "train2017",
     progress: Callable[[int], None] | None = None,
 ) -> Path:
@@ -43,7 +44,7 @@ def write_dataset(
         the whole silhouette in the picture, `segmentation` is what of it is in sight.
     """
     scenes = (
-        render_scene(scene_rng(seed, index), num_people=num_people, size_wh=size_wh, overlap=overlap)
+        render_scene(scene_rng(seed, index), num_people=num_people, size_wh=size_wh, overlap=overlap, variety=variety)
         for index in range(num_pictures)
     )
     return write_scenes(folder, scenes, name=name, info=f"rdpose rendered crowds, seed {seed}", progress=progress)

@@ -13,13 +13,15 @@ NEARER_IS_LARGER = 0.22
 """How much larger the nearest of a row appears than the farthest."""
 
 
-def sample_cast(rng: np.random.Generator, count: int, size_wh: tuple[int, int], overlap: float) -> list[Actor]:
+def sample_cast(
+    rng: np.random.Generator, count: int, size_wh: tuple[int, int], overlap: float, variety: float
+) -> list[Actor]:
     """`count` people from the farthest to the nearest, each with a good part of the body in the picture.
 
     overlap: the share of the narrower of two neighbours that lies over the other's width, 0..1.
     """
     teams = [sample_clothes(rng) for _ in range(2)] if rng.random() < 0.2 else [None]
-    figures = [pose_figure(sample_build(rng), sample_pose(rng)) for _ in range(count)]
+    figures = [pose_figure(sample_build(rng), sample_pose(rng, variety)) for _ in range(count)]
     outfits = [sample_outfit(rng, teams[rng.integers(len(teams))]) for _ in range(count)]
     depth = rng.permutation(count) / max(count - 1, 1)  # 0 far, 1 near
     sizes = np.array([figure.build.stature for figure in figures]) * (1 + NEARER_IS_LARGER * (depth - 0.5))

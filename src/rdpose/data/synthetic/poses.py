@@ -89,9 +89,13 @@ def standing(yaw: float = 0.0) -> Pose:
     return Pose(rotations, yaw)
 
 
-def sample_pose(rng: np.random.Generator) -> Pose:
-    """A posture within natural joint ranges, and where it faces: towards the viewer, away, or anywhere."""
-    activity = ACTIVITIES[np.searchsorted(_CUMULATED, rng.random() * _CUMULATED[-1])]
+def sample_pose(rng: np.random.Generator, variety: float = 1.0) -> Pose:
+    """A posture within natural joint ranges, and where it faces: towards the viewer, away, or anywhere.
+
+    With less `variety` than 1, that share of people does anything, and the others stand and face the viewer.
+    """
+    calm = variety < 1 and rng.random() >= variety
+    activity = ACTIVITIES[0 if calm else np.searchsorted(_CUMULATED, rng.random() * _CUMULATED[-1])]
     rotations = np.zeros((NUM_ROTATIONS, 3))
     rotations[ROOT] = rng.normal(0, (3, 0, activity.sway / 2))
     rotations[CHEST] = rng.uniform(*activity.lean), rng.normal(0, 10), rng.normal(0, activity.sway)
@@ -109,7 +113,8 @@ def sample_pose(rng: np.random.Generator) -> Pose:
         rotations[HIPS][side] = -forward, sign * outward, sign * aside
         rotations[KNEES][side, 0] = bend
         rotations[ANKLES][side, 0] = min(max(forward - bend, -35), 25)
-    return Pose(np.radians(rotations), sample_yaw(rng), float(np.radians(rng.uniform(-4, 12))))
+    yaw = float(rng.normal(0, 0.35)) if calm else sample_yaw(rng)
+    return Pose(np.radians(rotations), yaw, float(np.radians(rng.uniform(-4, 12))))
 
 
 def sample_yaw(rng: np.random.Generator) -> float:

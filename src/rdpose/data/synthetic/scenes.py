@@ -59,11 +59,13 @@ def render_scene(
     num_people: tuple[int, int] | int = (2, 5),
     size_wh: tuple[int, int] = (320, 240),
     overlap: tuple[float, float] = (0.0, 1.0),
+    variety: float = 1.0,
 ) -> Scene:
     """A crowd of people on a cluttered background.
 
     num_people: a number, or the least and the most; overlap: how far neighbours stand in front of each other, drawn
-    between the two, from 0 (side by side) to 1 (nearly one behind the other).
+    between the two, from 0 (side by side) to 1 (nearly one behind the other); variety: the share of people who do
+    anything and face anywhere, while the others stand and face the viewer.
 
     Raises:
         ValueError: no people, a picture under 32 pixels, or an overlap outside 0..1.
@@ -75,7 +77,7 @@ def render_scene(
             f"most), at least 32 x 32 pixels, and an overlap (least, most) within 0..1"
         )
     background = sample_background(rng, size_wh)
-    cast = sample_cast(rng, int(rng.integers(low, high + 1)), size_wh, float(rng.uniform(*overlap)))
+    cast = sample_cast(rng, int(rng.integers(low, high + 1)), size_wh, float(rng.uniform(*overlap)), variety)
     angle = rng.uniform(-0.9 * np.pi, -0.1 * np.pi)
     painted = paint_cast(cast, size_wh, light=np.array([np.cos(angle), np.sin(angle)]))
     scene = compose(background, bring_hidden_forward(painted))
