@@ -147,6 +147,53 @@ def show(
     print(showing.show(_request(config, overrides)[0], out, num=num))
 
 
+@app.command()
+def convert(
+    old: Annotated[Path, typer.Argument(help="Weights of HRNet, SimpleBaseline, RDPose, mmpose or ours.")],
+    new: Annotated[Path, typer.Argument(help="File to write, .safetensors.")],
+    variant: Annotated[str | None, typer.Option(help="What decouples, where the file does not say.")] = None,
+    skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
+    image_size: Annotated[tuple[int, int] | None, typer.Option(help="Width and height of the crop.")] = None,
+    bgr: Annotated[bool | None, typer.Option("--bgr/--rgb", help="Order of colours that it was trained on.")] = None,
+    allow_missing: Annotated[list[str] | None, typer.Option(help="Keys that may be missing.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Keys that may be left over.")] = None,
+) -> None:
+    """Convert other projects' weights into a file that carries its settings."""
+    from rdpose.legacy import conversion
+
+    print(
+        conversion.convert(
+            old,
+            new,
+            variant=variant,
+            skeleton=skeleton,
+            image_size=image_size,
+            bgr=bgr,
+            allow_missing=tuple(allow_missing or ()),
+            ignore=tuple(ignore or ()),
+        )
+    )
+
+
+@app.command()
+def info(file: Annotated[Path, typer.Argument(help="Weights of any layout.")]) -> None:
+    """What a weights file holds."""
+    from rdpose.legacy import conversion
+
+    print(conversion.info(file))
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="Which to fetch; none lists them.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to fetch into.")] = Path("models/pytorch"),
+) -> None:
+    """List known public weights, or fetch one."""
+    from rdpose.legacy import zoo
+
+    print(zoo.fetch(name, out) if name else zoo.table())
+
+
 def _request(config: Path, overrides: Sequence[str] | None):
     """Settings and weights that a file and its overrides ask for; what has no meaning here is said."""
     from rdpose.legacy import settings as legacy
