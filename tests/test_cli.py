@@ -82,7 +82,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys, monkeypatch: pytest
     for name in ("found.png", "decoupling.png"):
         assert str(tmp_path / name) in printed
         assert cv2.imread(str(tmp_path / name)).std() > 10
-    assert (tmp_path / "output/crowds/hrnet_small/demo/model_best.safetensors").exists()
+    assert (tmp_path / "output/crowds/hrnet_small/demo/final_state.safetensors").exists()
 
 
 def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str], capsys, monkeypatch) -> None:

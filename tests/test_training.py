@@ -104,6 +104,15 @@ def test_a_finished_run_resumes_for_more_epochs(tiny_settings: Maker) -> None:
     assert config.load(settings.run_dir / "settings.yaml") == settings
 
 
+def test_a_training_is_not_overwritten(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.epochs=1")
+    training.train(settings)
+    before = (settings.run_dir / "checkpoint.pt").read_bytes()
+    with pytest.raises(ValueError, match="holds a training already: go on with --resume"):
+        training.train(settings)
+    assert (settings.run_dir / "checkpoint.pt").read_bytes() == before
+
+
 def test_resume_without_a_run_begins_one(tiny_settings: Maker) -> None:
     settings = tiny_settings()
     assert training.train(settings, resume=True) == settings.run_dir / "final_state.safetensors"

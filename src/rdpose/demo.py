@@ -37,7 +37,7 @@ def run(
     started = time.monotonic()
     settings = demo_settings(out, seed, overrides)
     render(Path(settings.data.root), num_pictures, seed)
-    best = training.train(settings)
+    best = training.train(settings, resume=True)  # an interrupted demo goes on where it stopped
     scores = testing.test_weights(settings, best)
     yield f"\n{scores}\n"
     network, _, skeleton = checkpoint.load_network(best)

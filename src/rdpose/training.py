@@ -81,9 +81,15 @@ class Run:
         self.bar = Bar("training", total=samples, unit="crops", quiet=not here.is_main)
 
     def begin(self) -> None:
-        """Start an empty record, and leave the settings beside it."""
-        if self.here.is_main:
-            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+        """Start an empty record, and leave the settings beside it.
+
+        Raises:
+            ValueError: the folder holds a training already, which would be lost.
+        """
+        if (self.folder / "checkpoint.pt").exists():
+            raise ValueError(
+                f"{self.folder} holds a training already: go on with --resume, choose another name=..., or remove it"
+            )
         self._open_records()
 
     def _open_records(self) -> None:
@@ -167,11 +173,12 @@ class Run:
         }
 
     def resume(self) -> None:
-        """Go on from the run's checkpoint; a run without one begins."""
+        """Go on from the run's checkpoint, which the main process reads for all; a run without one begins."""
         path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        saved = checkpoint.load_state(path) if self.here.is_main and path.exists() else None
+        state = distributed.broadcast(saved, self.here)  # other machines need not see the main one's folder
+        if state is None:
             return self.begin()
-        state = checkpoint.load_state(path)
         refuse_other_settings(config.from_tree(state["settings"], where=str(path)), self.settings, path)
         self.epoch, self.best = state["epoch"], state["best"]
         self.network.load_state_dict(state["network"])
@@ -181,6 +188,8 @@ class Run:
         torch.set_rng_state(state["random"])
         self._open_records()
         self.bar.skip(self.epoch * len(self.sampler) * self.settings.train.batch_size * self.here.world)
+        if self.here.is_main:
+            print(f"going on after epoch {self.epoch} of {self.settings.train.epochs}, from {path}")
         return None
 
     def _refuse_nan(self, means: Means) -> None:
