@@ -176,7 +176,7 @@ def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Pat
 def test_an_interruption_loses_no_more_than_a_moment(weights: Path, tmp_path: Path, number: int) -> None:
     """Ctrl-C finishes both files; a kill leaves lines, and a video of all but the last half second."""
     with VideoWriter(tmp_path / "long.mp4", fps=10) as writer:
-        for index in range(1500):
+        for index in range(400):
             writer.write(np.full((48, 64, 3), index % 256, np.uint8), index / 10)
     out, command = tmp_path / "out", [sys.executable, "-m", "rdpose", "predict", str(tmp_path / "long.mp4")]
     running = subprocess.Popen([*command, "--weights", str(weights), "--out", str(out), "--no-flip", "--device", "cpu"])
@@ -184,14 +184,14 @@ def test_an_interruption_loses_no_more_than_a_moment(weights: Path, tmp_path: Pa
     while (not lines.exists() or lines.read_bytes().count(b"\n") < 20) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(running.pid, number)
-    status = running.wait(60)
+    status = running.wait(180)
     if number == signal.SIGINT:
         assert status == 130
         assert not lines.exists()
         rows = read(out / "long.json")
     else:
         rows = [json.loads(line) for line in lines.read_text().splitlines()]
-    assert 20 <= len(rows) < 1500
+    assert 20 <= len(rows) < 400
     with av.open(str(out / "long.mp4")) as container:
         drawn = sum(1 for _ in container.decode(video=0))
     lost = 0 if number == signal.SIGINT else 6  # half a second, and one frame on its way
