@@ -21,7 +21,7 @@ TIERS = [
     "skeletons geometry progress",
     "heatmaps oks losses config",
     "models data drawing evaluation",
-    "legacy checkpoint distributed inference poses optimisation records transfer plotting detection tracking "
+    "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
     "exported predicting prediction video",
     "training testing showing report robustness export",
     "demo cli __main__ __init__",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from rdpose import geometry, heatmaps
-from rdpose.config import TestSettings
+from rdpose import exported, geometry, heatmaps
+from rdpose.config import Settings, TestSettings
 from rdpose.data.loading import PictureCrops
+from rdpose.legacy import weights as weight_files
+from rdpose.models.fuse import fused
 from rdpose.skeletons import Skeleton
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -77,3 +80,18 @@ def mirror_boxes(boxes: Tensor, width: int) -> Tensor:
     x1, y1, x2, y2 = boxes.unbind(-1)
     mirrored = torch.stack([width - 1 - x2, y1, width - 1 - x1, y2], dim=-1)
     return torch.where((x2 > x1)[..., None], mirrored, boxes)
+
+
+def open_network(path: str | Path) -> tuple[Network, Settings, Skeleton]:
+    """What computes heatmaps, with the settings and joints of its file: weights of any origin, or an exported network.
+
+    Networks of torch come for inference alone, their batch norms folded.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no pose network, or no engine for it is installed.
+    """
+    if Path(path).suffix in exported.SUFFIXES:
+        return exported.load(path)
+    network, settings, skeleton = weight_files.load_network(path)
+    return fused(network), settings, skeleton

@@ -7,7 +7,6 @@ several = estimator.many([image, other], [boxes, None])  # None: the whole pictu
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,17 +19,13 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from rdpose import geometry, heatmaps, oks
-from rdpose.config import Settings
 from rdpose.data.loading import PictureCrops, crop_people
-from rdpose.inference import Inference, Network
-from rdpose.legacy import weights as weights_of_any_origin
+from rdpose.inference import Inference, open_network
 from rdpose.poses import Poses
 from rdpose.skeletons import Skeleton
 
 SHIPPED = "weights/small.safetensors"
 """The network inside the package, which `load()` takes."""
-EXPORTED = (".onnx", ".xml")
-"""Endings of networks that another engine runs."""
 
 
 class Task(NamedTuple):
@@ -212,7 +207,7 @@ def load(
     """
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
-    network, settings, skeleton = _open(Path(weights) if weights is not None else shipped_weights())
+    network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
     place = torch.device("cpu")
     if isinstance(network, nn.Module):
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -242,13 +237,6 @@ def shipped_weights() -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"this copy of rdpose has no network of its own ({path}): name a weights file")
     return path
-
-
-def _open(path: Path) -> tuple[Network, Settings, Skeleton]:
-    """What computes heatmaps, and what the file says about it."""
-    if path.suffix in EXPORTED:
-        return importlib.import_module("rdpose.exported").load(path)
-    return weights_of_any_origin.load_network(path)
 
 
 def _checked_picture(picture: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from rdpose import checkpoint, distributed, evaluation, geometry, oks
@@ -17,8 +18,7 @@ from rdpose.data.loading import PictureCrops, PictureDataset
 from rdpose.data.people import People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores
-from rdpose.inference import Inference, Network
-from rdpose.legacy.weights import load_network
+from rdpose.inference import Inference, Network, open_network
 from rdpose.progress import Bar
 from rdpose.skeletons import Skeleton
 
@@ -58,7 +58,7 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
 
 
 def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
-    """Test a weights file (by default the run's best) on the set that the settings name.
+    """Test a weights file (by default the run's best) or an exported network on the set that the settings name.
 
     The network is built as the file says; data and test settings are those given.
 
@@ -66,7 +66,7 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
         ValueError: the network's joints are not the test set's.
     """
     path = weights or settings.run_dir / "model_best.safetensors"
-    network, trained, skeleton = load_network(path)
+    network, trained, skeleton = open_network(path)
     asked = sources.skeleton_of(settings.data)
     if asked.joints != skeleton.joints:
         raise ValueError(
@@ -75,7 +75,8 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
         )
     settings = settings.model_copy(update={"model": trained.model})
     with distributed.process() as here:
-        return test(distributed.place(network, here), skeleton, settings, here, folder=settings.run_dir / "results")
+        placed = distributed.place(network, here) if isinstance(network, nn.Module) else network
+        return test(placed, skeleton, settings, here, folder=settings.run_dir / "results")
 
 
 def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:

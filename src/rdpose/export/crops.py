@@ -1,0 +1,62 @@
+"""Crops to check an export with, and to calibrate it: of rendered people, or of one's own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rdpose import geometry
+from rdpose.config import Settings
+from rdpose.data import annotations as annotation_files
+from rdpose.data import pictures, synthetic
+from rdpose.data.loading import PictureCrops, PictureDataset, crop_people
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+MOST = 128
+"""Pictures that calibrate: more change the ranges no more."""
+
+
+def rendered(settings: Settings, count: int = 3) -> list[PictureCrops]:
+    """The people of `count` rendered crowds, a batch each, of different sizes."""
+    batches = []
+    for index in range(count):
+        scene = synthetic.render_scene(synthetic.scene_rng(0, index), num_people=index + 1, overlap=(0.3, 0.8))
+        boxes = geometry.xywh_to_xyxy(np.stack([person.box_xywh for person in scene.people]))
+        batches.append(
+            crop_people(scene.picture, boxes, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+        )
+    return batches
+
+
+def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> list[PictureCrops]:
+    """The people that `annotations` has in the pictures of a folder, a batch for each; without, the whole pictures.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: there are no pictures.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} of pictures to calibrate with")
+    if annotations is not None:
+        people = annotation_files.read(annotations, folder)
+        dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+        chosen = [dataset[int(index)] for index in spread(len(dataset))]
+    else:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+        chosen = [whole(paths[index], settings) for index in spread(len(paths))]
+    if not chosen:
+        raise ValueError(f"{annotations or folder} has no pictures of people; give some dozens to calibrate with")
+    return chosen
+
+
+def whole(path: Path, settings: Settings) -> PictureCrops:
+    """A picture as one box."""
+    picture = pictures.read(path)
+    box = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float32)
+    return crop_people(picture, box, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+
+
+def spread(count: int) -> np.ndarray:
+    """At most `MOST` of the numbers below `count`, evenly spaced."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST)).round().astype(int))
