@@ -176,6 +176,26 @@ def convert(
 
 
 @app.command()
+def export(
+    weights: Annotated[Path, typer.Option(help="Weights of any layout.")],
+    format: Annotated[str, typer.Option(help="onnx or openvino.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="File to write; by default beside the weights.")] = None,
+    decode: Annotated[bool, typer.Option("--decode", help="Give joints and confidence too.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Compute in 8 bits; needs --calibrate.")] = False,
+    calibrate: Annotated[Path | None, typer.Option(help="Folder of pictures for ranges and check.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="COCO file of the people in them; else whole.")] = None,
+) -> None:
+    """Write a network for ONNX Runtime or OpenVINO, checked against torch."""
+    from rdpose import export as exporting
+
+    print(
+        exporting.export(
+            weights, out, format=format, decode=decode, int8=int8, calibrate=calibrate, annotations=annotations
+        )
+    )
+
+
+@app.command()
 def info(file: Annotated[Path, typer.Argument(help="Weights of any layout.")]) -> None:
     """What a weights file holds."""
     from rdpose.legacy import conversion
