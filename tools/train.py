@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from rdpose.cli import main
-
 from rdpose.legacy.command import arguments
 
 if __name__ == "__main__":
