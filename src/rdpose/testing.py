@@ -47,12 +47,14 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
         return None
     assert settings.data.test is not None
     annotations = Path(settings.data.root) / settings.data.test.annotations
-    path = folder / f"keypoints_{Path(settings.data.test.images).stem}_results.json"
-    checkpoint.write_json(path, to_results(people, found, settings))
+    path, results = folder / results_name(annotations), to_results(people, found, settings)
+    checkpoint.write_json(path, results)
     if not labelled:
-        print(f"{annotations} has no labels; results are in {path}")
+        print(f"{annotations} has no labels; results are in {path} ({len(results)} poses)")
         return None
-    scores = evaluation.evaluate(path, annotations, metric=settings.data.metric, name=describe(settings))
+    scores = evaluation.evaluate(
+        path, annotations, metric=settings.data.metric, skeleton=skeleton, name=describe(settings)
+    )
     checkpoint.write_json(folder / "scores.json", scores.to_dict())
     return scores
 
@@ -76,7 +78,13 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
     settings = settings.model_copy(update={"model": trained.model})
     with distributed.process() as here:
         placed = distributed.place(network, here) if isinstance(network, nn.Module) else network
-        return test(placed, skeleton, settings, here, folder=settings.run_dir / "results")
+        return test(placed, asked, settings, here, folder=settings.run_dir / "results")
+
+
+def results_name(annotations: Path) -> str:
+    """The family's name of a results file: keypoints_val2017_results.json of person_keypoints_val2017.json."""
+    split = annotations.stem.removeprefix("person_keypoints_").removeprefix("image_info_")
+    return f"keypoints_{split}_results.json"
 
 
 def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:

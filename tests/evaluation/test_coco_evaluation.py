@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rdpose import evaluation
 from rdpose.evaluation import Scores, evaluate
-from rdpose.skeletons import DEFAULT_SIGMA
+from rdpose.skeletons import COCO_17, DEFAULT_SIGMA, from_names
 
 NOISE = [0.0, 0.01, 0.03, 0.1, 0.3]
 
@@ -45,6 +46,29 @@ def test_a_hand_made_case(tmp_path, coco_content, save) -> None:
     figures = evaluate(rows, truth).figures
     assert figures["AP"] == pytest.approx(67 / 101)
     assert figures["AR .75"] == pytest.approx(2 / 3)
+
+
+def test_what_plays_no_part_may_be_of_any_type(tmp_path, coco_content, noisy, save) -> None:
+    rows = noisy(coco_content, 0.05)
+    own = coco_content | {"info": {"year": "2020"}, "licenses": "none"}
+    figures = [evaluate(rows, save(tmp_path / "truth.json", content)).figures for content in (coco_content, own)]
+    assert figures[0] == figures[1]
+
+
+def test_joints_that_the_file_does_not_name(tmp_path, coco_content, noisy, save) -> None:
+    """They are said by a skeleton, with its sigmas; one of other joints, or of another order, is refused."""
+    rows = noisy(coco_content, 0.05)
+    named = save(tmp_path / "truth.json", coco_content)
+    nameless = save(tmp_path / "nameless.json", coco_content | {"categories": [{"id": 1, "name": "person"}]})
+    assert evaluate(rows, nameless, skeleton=COCO_17).figures == evaluate(rows, named).figures
+    lenient = replace(COCO_17, sigmas=(0.3,) * 17)
+    assert evaluate(rows, named, skeleton=lenient).figures == evaluate(rows, named, sigmas=lenient.sigmas).figures
+    assert evaluate(rows, named, skeleton=lenient).figures["AP"] > evaluate(rows, named).figures["AP"]
+    turned = from_names(COCO_17.joints[::-1], name="turned")
+    with pytest.raises(ValueError, match=r"truth\.json lists the joints nose, .*, the skeleton turned right_ankle"):
+        evaluate(rows, named, skeleton=turned)
+    with pytest.raises(ValueError, match=r"MPII's 16 joints, not in those of coco"):
+        evaluate(rows, named, skeleton=COCO_17, metric="mpii")
 
 
 def test_nothing_found_gives_zeros_and_no_one_to_find_minus_one(tmp_path, coco_content, save) -> None:

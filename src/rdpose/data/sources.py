@@ -18,7 +18,8 @@ from rdpose.skeletons import Skeleton
 def skeleton_of(data: DataSettings) -> Skeleton:
     """The joints that a network of these settings has."""
     if data.skeleton != "file":
-        return skeletons.get(data.skeleton)
+        in_file = data.skeleton.lower().endswith((".yaml", ".yml"))
+        return skeletons.get(str(Path(data.root) / data.skeleton) if in_file else data.skeleton)
     source = data.test or (data.train[0] if data.train else None)
     if source is None:
         raise ValueError("data.skeleton is `file`, but neither data.train nor data.test names an annotation file")

@@ -14,6 +14,7 @@ from rdpose.evaluation import coco, crowdpose, mpii, pck
 from rdpose.evaluation.misassignment import Misassignment, misassignment
 from rdpose.evaluation.results import Source, name_of
 from rdpose.evaluation.scores import Scores, table
+from rdpose.skeletons import Skeleton
 
 __all__ = ["METRICS", "Misassignment", "Scores", "evaluate", "misassignment", "table"]
 
@@ -34,6 +35,7 @@ def evaluate(
     *,
     metric: str = "coco",
     sigmas: Sequence[float] | None = None,
+    skeleton: Skeleton | None = None,
     name: str | None = None,
 ) -> Scores:
     """Measure results against annotations.
@@ -42,7 +44,8 @@ def evaluate(
         results: a file in COCO's results format, or its rows.
         annotations: the set's own file.
         metric: one of `METRICS`.
-        sigmas: OKS sigmas, one for each joint; left out, those of the annotations' joint set.
+        sigmas: OKS sigmas, one for each joint; left out, those of the joint set.
+        skeleton: the joints of the results, with their sigmas; left out, those that the annotations name.
         name: the first column of the table; left out, the file's name.
 
     Raises:
@@ -52,4 +55,4 @@ def evaluate(
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
     label = name or (Path(results).stem if isinstance(results, (Path, str)) else name_of(results))
-    return METRICS[metric](results, annotations, name=label, sigmas=sigmas)
+    return METRICS[metric](results, annotations, name=label, sigmas=sigmas, skeleton=skeleton)

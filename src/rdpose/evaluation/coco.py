@@ -37,48 +37,59 @@ class Truth:
 
 
 def evaluate(
-    source: results.Source, annotations: Path | str, *, name: str, sigmas: Sequence[float] | None = None
+    source: results.Source,
+    annotations: Path | str,
+    *,
+    name: str,
+    sigmas: Sequence[float] | None = None,
+    skeleton: Skeleton | None = None,
 ) -> Scores:
     """The ten figures of COCO's keypoint task: 20 results a picture, OKS .5 to .95, medium and large people.
 
     Args:
-        sigmas: one for each joint; left out, those of the file's joint set (COCO's own for its 17 joints,
+        sigmas: one for each joint; left out, those of the joint set (COCO's own for its 17 joints,
             `skeletons.DEFAULT_SIGMA` for joints of no known set).
+        skeleton: the joint set; left out, that which the file names.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    truth = read_truth(annotations)
+    truth = read_truth(annotations, skeleton=skeleton)
     found = load_results(source, truth)
     values = figures(truth, found, sigmas=sigmas)
     notes = [truth.note]
-    if sigmas is None and truth.skeleton.name not in skeletons.SKELETONS:
+    if sigmas is None and set(truth.skeleton.sigmas) == {skeletons.DEFAULT_SIGMA}:
         notes.append(f"OKS sigmas of {skeletons.DEFAULT_SIGMA} for each joint, since the joint set has none")
     return Scores(name, dict(zip(FIGURES, values, strict=True)), "; ".join(filter(None, notes)))
 
 
-def read_truth(path: Path | str, *, areas_from_boxes: bool = False) -> Truth:
+def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Skeleton | None = None) -> Truth:
     """A COCO keypoint file; areas and joint counts that it does not hold (or, if asked, all areas) are filled in.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a COCO keypoint file.
+        ValueError: it is not a COCO keypoint file, or names other joints than `skeleton`, or none and there is none.
     """
     content = results.read_bytes(path)
     people = content.count(b'"keypoints"') - content.count(b'"skeleton"')
     complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= people
     try:
-        if complete and not areas_from_boxes:
-            coco, note = COCO(str(path)), ""
-        else:
-            coco, note = _completed(json.loads(content), areas_from_boxes)
+        whole = _as_it_is(path) if complete and not areas_from_boxes else None
+        coco, note = (whole, "") if whole else _completed(json.loads(content), areas_from_boxes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole COCO annotation file ({error}); fetch it again") from None
     categories = coco.load_cats(coco.get_cat_ids())
-    named = [category for category in categories if category.get("keypoints")]
-    if not named or not coco.get_img_ids():
-        raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no category with `keypoints`")
-    return Truth(Path(path), coco, skeletons.from_category(named[0]), note)
+    if not categories or not coco.get_img_ids():
+        raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")
+    return Truth(Path(path), coco, results.joints_of(categories, skeleton, path), note)
+
+
+def _as_it_is(path: Path | str) -> COCO | None:
+    """A file that lacks nothing, without building Python's own objects; None where the evaluator does not take it."""
+    try:
+        return COCO(str(path))
+    except ValueError:
+        return None
 
 
 def _completed(content: dict[str, Any], areas_from_boxes: bool) -> tuple[COCO, str]:
@@ -90,7 +101,8 @@ def _completed(content: dict[str, Any], areas_from_boxes: bool) -> tuple[COCO, s
         if "num_keypoints" not in person:
             person["num_keypoints"] = sum(flag > 0 for flag in person.get("keypoints", ())[2::3])
     note = f"areas of {lacking} people are {AREA_OF_BOX} x box" if lacking and not areas_from_boxes else ""
-    return COCO(content), note
+    # What plays no part is left out: the evaluator is strict about it (OCHuman's `info` has a year in quotes).
+    return COCO({key: content[key] for key in ("images", "annotations", "categories")}), note
 
 
 def load_results(source: results.Source, truth: Truth) -> COCO:

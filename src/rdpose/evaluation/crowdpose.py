@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rdpose.evaluation import coco, results
 from rdpose.evaluation.scores import Scores
+from rdpose.skeletons import Skeleton
 
 _SHARED = ("AP", "AP .5", "AP .75", "AR", "AR .5", "AR .75")
 HARD_FROM = 0.8
@@ -30,11 +31,12 @@ def evaluate(
     *,
     name: str,
     sigmas: Sequence[float] | None = None,
+    skeleton: Skeleton | None = None,
     medium_from: float = 0.1,
 ) -> Scores:
     """CrowdPose's nine figures; AP (E), (M), (H) are of pictures with a crowd index below `medium_from`, below 0.8,
     and from 0.8 on. Arguments and errors as in `coco.evaluate`; a picture without `crowdIndex` is a ValueError."""
-    truth = coco.read_truth(annotations, areas_from_boxes=True)
+    truth = coco.read_truth(annotations, areas_from_boxes=True, skeleton=skeleton)
     found = coco.load_results(source, truth)
     crowd_index = _crowd_index(truth)
     every = dict(zip(coco.FIGURES, coco.figures(truth, found, sigmas=sigmas), strict=True))

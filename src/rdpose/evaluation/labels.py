@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.skeletons import Skeleton
@@ -31,22 +30,23 @@ class LabelledPeople:
     skeleton: Skeleton
 
 
-def read(path: Path | str) -> LabelledPeople:
-    """Reads a COCO keypoint file.
+def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
+    """Reads a COCO keypoint file; its category names the joints, unless they are given.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a COCO keypoint file.
+        ValueError: it is not a COCO keypoint file, or its joints are not those of `skeleton`.
     """
     content = results.read_json(path)
     try:
-        category = next(category for category in content["categories"] if category.get("keypoints"))
-        skeleton = skeletons.from_category(category)
+        skeleton = results.joints_of(content["categories"], skeleton, path)
         people = [p for p in content["annotations"] if any(p.get("keypoints", ())[2::3]) and not p.get("iscrowd")]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
         areas = [p["area"] if "area" in p else 0.53 * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f"{path} is not a COCO keypoint file ({type(error).__name__}: {error})") from None
     return LabelledPeople(
         Path(path), ids[:, 0], ids[:, 1], table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton

@@ -20,7 +20,7 @@ import scipy.io
 from rdpose.evaluation import labels, results
 from rdpose.evaluation.pck import share
 from rdpose.evaluation.scores import Scores
-from rdpose.skeletons import MPII_16
+from rdpose.skeletons import MPII_16, Skeleton
 
 COLUMNS = {
     "Head": ("head_top",),
@@ -50,7 +50,12 @@ class Heads:
 
 
 def evaluate(
-    source: results.Source, annotations: Path | str, *, name: str, sigmas: Sequence[float] | None = None
+    source: results.Source,
+    annotations: Path | str,
+    *,
+    name: str,
+    sigmas: Sequence[float] | None = None,
+    skeleton: Skeleton | None = None,
 ) -> Scores:
     """PCKh@0.5 in per cent for each joint, `Mean`, and `Mean@0.1`, as the family prints them.
 
@@ -58,12 +63,15 @@ def evaluate(
         source: results whose `annotation_id` is the person's row in the file, or the family's own pred.mat.
         annotations: gt_valid.mat, or valid.json (the .mat is taken where it lies beside it).
         sigmas: OKS is not used here; only None is taken.
+        skeleton: only that of MPII is taken; its files name no joints.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
     if sigmas is not None:
         raise ValueError("PCKh knows no sigmas; leave them out")
+    if skeleton is not None and skeleton.joints != MPII_16.joints:
+        raise ValueError(f"PCKh is measured in MPII's 16 joints, not in those of {skeleton.name}; use data.metric=pck")
     truth = read_truth(Path(annotations))
     found = _read_joints(source, len(truth.joints), annotations)
     known = truth.head_size > 0

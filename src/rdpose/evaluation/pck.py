@@ -15,26 +15,33 @@ import numpy as np
 from rdpose.evaluation import labels, results
 from rdpose.evaluation.labels import LabelledPeople
 from rdpose.evaluation.scores import Scores
+from rdpose.skeletons import Skeleton
 
 THRESHOLD = 0.2
 TORSOS = (("left_hip", "right_shoulder"), ("right_hip", "left_shoulder"))
 
 
 def evaluate(
-    source: results.Source, annotations: Path | str, *, name: str, sigmas: Sequence[float] | None = None
+    source: results.Source,
+    annotations: Path | str,
+    *,
+    name: str,
+    sigmas: Sequence[float] | None = None,
+    skeleton: Skeleton | None = None,
 ) -> Scores:
     """PCK@0.2 in per cent for each kind of joint (left and right as one) and `Mean` over all labelled joints.
 
     Args:
         source: one result for each annotated person, named by `annotation_id`.
         sigmas: OKS is not used here; only None is taken.
+        skeleton: the joints; left out, those that the annotations name.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
     if sigmas is not None:
         raise ValueError("PCK knows no sigmas; leave them out")
-    people = labels.read(annotations)
+    people = labels.read(annotations, skeleton)
     found = results.read(source, people.skeleton.num_joints)
     own = labels.own_result(found, people.person_id, source, annotations)
     torso = torso_sizes(people)

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from rdpose import skeletons
+from rdpose.skeletons import Skeleton
+
 Source = Path | str | Sequence[dict[str, Any]]
 """A results file, or its rows."""
 
@@ -117,6 +120,26 @@ def _column(rows: Sequence[dict[str, Any]], key: str, dtype: type[np.generic], n
     if bad.any():
         raise ValueError(f"{name}: result {bad.argmax()} holds NaN or infinity in `{key}`; leave such poses out")
     return column
+
+
+def joints_of(categories: Sequence[dict[str, Any]], asked: Skeleton | None, path: Path | str) -> Skeleton:
+    """The joints that results are measured in: as asked or, by default, as an annotation file's category names them.
+
+    Raises:
+        ValueError: the file names other joints, or other places for them, than asked; or nobody names any.
+    """
+    named = [category for category in categories if category.get("keypoints")]
+    own = skeletons.from_category(named[0]) if named else None
+    if own and asked and own.joints != asked.joints:
+        raise ValueError(
+            f"{path} lists the joints {', '.join(own.joints)}, the skeleton {asked.name} "
+            f"{', '.join(asked.joints)}; measure with the joints of the file, in its order"
+        )
+    if not (own or asked):
+        raise ValueError(
+            f"{path} is not a COCO keypoint file: it has no category with `keypoints`; name them there, or a skeleton"
+        )
+    return asked or own  # type: ignore
 
 
 def check_ids(found: Iterable[int], known: Collection[int], what: str, name: str, annotations: Path | str) -> None:
