@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.rendezvous import rendezvous
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,25 @@ def process() -> Iterator[Process]:
         torch.cuda.set_device(device)
     joined = world > 1 and not dist.is_initialized()
     if joined:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Process(dist.get_rank() if world > 1 else 0, world, device)
     finally:
         if joined:
             dist.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Join the processes that torchrun started together.
+
+    After a restart on one machine torchrun hands out the store of the life before, in which the addresses of the dead
+    still stand (pytorch issue 135712): each life keeps to keys of its own. Between machines the count of restarts is
+    no common name for a life; docs/many-machines.md says what helps there.
+    """
+    store, rank, world = next(rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        store = dist.PrefixStore(f"life_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world)
 
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -1,0 +1,25 @@
+"""`rdpose`, whose last process is killed once a checkpoint is there: `dies_once.py CHECKPOINT ARGUMENTS`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rdpose import cli
+
+
+def die_after(checkpoint: Path) -> None:
+    while not checkpoint.exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    is_last = os.environ["RANK"] == str(int(os.environ["WORLD_SIZE"]) - 1)
+    if is_last and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        threading.Thread(target=die_after, args=(Path(sys.argv[1]),), daemon=True).start()
+    cli.main(sys.argv[2:])

@@ -1,0 +1,93 @@
+"""Several processes under torchrun: the same people, joints and figures as of one; a lost worker costs an epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpose import testing
+from rdpose.config import Settings
+
+Maker = Callable[..., Settings]
+LABELS = "annotations/person_keypoints_val2017.json"
+NUM_PICTURES = 5
+"""Divided by neither two nor three."""
+
+
+def torchrun(processes: int, *arguments: str | Path, options: tuple[str, ...] = ()) -> str:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *options)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows_in(folder: Path) -> list[dict]:
+    return json.loads((folder / "results" / "keypoints_five_results.json").read_text())
+
+
+@pytest.fixture
+def five_pictures(tiny_crowd: Path, tiny_settings: Maker, tiny_weights: Path, tmp_path: Path) -> Path:
+    """Labels of five pictures: near what the network finds, so that the AP is neither 0 nor 1."""
+    labels = json.loads((tiny_crowd / LABELS).read_text())
+    labels["images"] = labels["images"][:NUM_PICTURES]
+    kept = {image["id"] for image in labels["images"]}
+    labels["annotations"] = [row for row in labels["annotations"] if row["image_id"] in kept]
+    path = tmp_path / "five.json"
+    path.write_text(json.dumps(labels))
+    settings = tiny_settings(f"data.test.annotations={path}", "name=alone")
+    testing.test_weights(settings, tiny_weights)
+    found = {row["annotation_id"]: row["keypoints"] for row in rows_in(settings.run_dir)}
+    rng = np.random.default_rng(0)
+    for row in labels["annotations"]:
+        table = np.array(found[row["id"]]).reshape(-1, 3)
+        table[:, :2] += rng.normal(0, 0.05 * row["area"] ** 0.5, (len(table), 2))
+        row["keypoints"] = np.where([True, True, False], table, 2).ravel().tolist()
+    path.write_text(json.dumps(labels))
+    return path
+
+
+@pytest.mark.slow
+def test_many_processes_find_what_one_finds(
+    five_pictures: Path, tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    places = (f"data.root={tiny_crowd}", f"output_dir={tmp_path}", f"data.test.annotations={five_pictures}")
+    rows, scores = {}, {}
+    for world in (1, 2, 3):
+        run = ("test", tiny_config, *places, f"name=by_{world}", "--weights", tiny_weights)
+        out = torchrun(world, "-m", "rdpose", *run)
+        assert out.count("| AP |") == 1
+        folder = tmp_path / "crowds" / "hrnet_small" / f"by_{world}"
+        rows[world] = rows_in(folder)
+        scores[world] = json.loads((folder / "results" / "scores.json").read_text())["figures"]
+    people = [row["id"] for row in json.loads(five_pictures.read_text())["annotations"]]
+    assert len(people) % 2 or len(people) % 3
+    assert 0.05 < scores[1]["AP"] < 0.95
+    for world in (1, 2, 3):
+        assert [row["annotation_id"] for row in rows[world]] == people
+        found, alone = (np.array([row["keypoints"] for row in rows[number]]) for number in (world, 1))
+        np.testing.assert_allclose(found, alone, atol=1e-3, rtol=0)
+        assert scores[world] == scores[1]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_an_epoch_and_no_more(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> None:
+    """The same command, restarted by torchrun, goes on from the last checkpoint to the end."""
+    folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
+    script = (Path(__file__).with_name("dies_once.py"), folder / "checkpoint.pt")
+    command = ("train", tiny_config, f"data.root={tiny_crowd}", f"output_dir={tmp_path}", "train.epochs=4", "--resume")
+    out = torchrun(2, *script, *command, options=("--max-restarts", "1"))
+    assert out.count(f"of 4, from {folder / 'checkpoint.pt'}") == 1
+    assert "going on after epoch 1 " in out or "going on after epoch 2 " in out
+    assert out.count("weights: ") == 1
+    epochs = [json.loads(line)["epoch"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
+    assert (folder / "final_state.safetensors").exists()
