@@ -91,7 +91,7 @@ def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str],
 
     monkeypatch.setattr(training.Run, "train_epoch", interrupted)
     _, said = run(capsys, "train", tiny_config, *places, status=130)
-    assert said.strip() == "rdpose: interrupted; a training goes on with --resume"
+    assert said.strip() == "rdpose: interrupted; `rdpose train` goes on with --resume"
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["trian"], "trian"), (["train"], "config")])

@@ -232,12 +232,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (`sys.argv` by default); exits with its status."""
     try:
         app(args=list(arguments) if arguments is not None else None)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"rdpose: {sentence(error)}", file=sys.stderr)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has turned the KeyboardInterrupt into this status
-            print("rdpose: interrupted; a training goes on with --resume", file=sys.stderr)
+            print("rdpose: interrupted; `rdpose train` goes on with --resume", file=sys.stderr)
         raise
 
 
