@@ -110,9 +110,7 @@ def _fitting(name: str, values: ArrayLike | None, points: np.ndarray, default: f
     if given.size == points.size == 0:
         return given.reshape(points.shape[:2])
     if given.shape != points.shape[:2]:
-        raise ValueError(
-            f"{name} has shape {given.shape}, which does not fit joints {points.shape}"
-        )
+        raise ValueError(f"{name} has shape {given.shape}, which does not fit joints {points.shape}")
     return given
 
 
