@@ -124,6 +124,7 @@ def _unpickle(file: Path) -> Any:
             "save its state_dict alone, where it was made"
         )
     reason = text.rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0] or "it ends too early"
+    reason = reason.partition(". ")[0]  # torch adds whole paragraphs of advice to its own developers
     raise ValueError(f"{file} is damaged or no checkpoint ({reason}); fetch or save it again")
 
 
