@@ -69,7 +69,7 @@ def python_of(page: Path) -> str:
 def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_factory) -> Path:
     """A folder with everything that the pages name."""
     root = tmp_path_factory.mktemp("reader")
-    for name in ("tools", "visualization", "examples", "benchmarks"):
+    for name in ("tools", "visualization", "examples", "benchmarks", "src"):
         (root / name).symlink_to(REPOSITORY / name)
     for data in (root / "data/coco", root / "demo/data"):
         data.mkdir(parents=True)

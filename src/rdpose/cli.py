@@ -76,11 +76,13 @@ def evaluate(
     results: Annotated[Path, typer.Argument(help="Results file in COCO format.")],
     annotations: Annotated[Path, typer.Option(help="Annotation file to measure against.")],
     metric: Annotated[str, typer.Option(help="coco, crowdpose, crowdpose-published, ochuman, mpii or pck.")] = "coco",
+    skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
 ) -> None:
     """The figures of a results file, without a network."""
-    from rdpose import evaluation
+    from rdpose import evaluation, skeletons
 
-    print(evaluation.evaluate(results, annotations, metric=metric))
+    joints = skeletons.get(skeleton) if skeleton else None
+    print(evaluation.evaluate(results, annotations, metric=metric, skeleton=joints))
 
 
 @app.command()
@@ -216,10 +218,11 @@ def weights(
 
 def _request(config: Path, overrides: Sequence[str] | None):
     """Settings and weights that a file and its overrides ask for; what has no meaning here is said."""
+    from rdpose import distributed
     from rdpose.legacy import settings as legacy
 
     request = legacy.read(config, list(overrides or []))
-    for note in request.notes:
+    for note in request.notes if distributed.is_main() else ():
         print(note, file=sys.stderr)
     return request.settings, Path(request.weights) if request.weights else None
 
