@@ -65,6 +65,7 @@ class DataSettings(Group):
     skeleton: str = "coco"
     """coco, crowdpose, mpii, a YAML file, or `file`: as the test annotations' categories say."""
     root: str = "data/coco"
+    """Folder that the sources are below."""
     train: tuple[SourceSettings, ...] = ()
     test: SourceSettings | None = None
     metric: Literal["coco", "crowdpose", "crowdpose-published", "ochuman", "mpii", "pck"] = "coco"
@@ -75,6 +76,7 @@ class DataSettings(Group):
 
 class AugmentSettings(Group):
     flip: Probability = 0.5
+    """Mirror the crop."""
     scale: NotNegative = 0.35
     """The crop's size is multiplied by 1 + N(0, scale), cut to 1 +- scale."""
     rotation: NotNegative = 45.0
@@ -120,7 +122,9 @@ class PerturbationSettings(Group):
 
 class LossSettings(Group):
     direct: NotNegative = 1.0
+    """Weight of the direct heatmaps, the centre among them."""
     decoupled: NotNegative = 1.5
+    """Weight of the decoupled heatmaps."""
     perturbed: NotNegative = 1.0
     """Weight of the PDM term; 0 turns PDM off."""
     reduction: Literal["mean", "map_sum"] = "mean"
@@ -133,16 +137,19 @@ class LossSettings(Group):
 
 class TrainSettings(Group):
     epochs: Count = 210
+    """Passes over the people."""
     batch_size: Count = 32
     """Crops per process and step."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Positive = 1e-3
+    """Learning rate."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""
     lr_factor: Positive = 0.1
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     weight_decay: NotNegative = 0.0
+    """On weights alone, never on biases and norms."""
     momentum: Probability = 0.9
     nesterov: bool = False
     clip: NotNegative = 0.0
@@ -152,6 +159,7 @@ class TrainSettings(Group):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the device gains from it, fp32 elsewhere."""
     freeze_batch_norm: bool = False
+    """Keep the statistics that the network starts with."""
     sync_batch_norm: bool = True
     """Statistics are shared between GPUs (a CPU cannot)."""
     validate_every: Annotated[int, Field(ge=0)] = 1
@@ -183,6 +191,7 @@ class Settings(Group):
     """Name of the run; by default that of the settings file."""
     output_dir: str = "output"
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of weights, order and augmentation."""
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()
