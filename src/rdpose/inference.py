@@ -56,7 +56,7 @@ class Inference:
             torch.cat([crops, crops.flip(-1)]),
             torch.cat([neighbours, mirror_boxes(neighbours, width)]),
             torch.cat([box, mirror_boxes(box, width)]),
-        )
+        ).contiguous()  # all that follows looks at map after map, and takes twice as long where channels come last
         straight, mirrored = both.chunk(2)
         order = torch.from_numpy(self.skeleton.flip_order).to(crops.device)
         return (straight + heatmaps.unflip(mirrored, order, self.shift)) / 2
