@@ -25,7 +25,18 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_small": hrnet.hrnet_small,
     **RESNETS,
 }
-VARIANTS = ("rdpose", "rdpose-paper", "rdpose-residual", "boxes", "boxes-residual", "plain", "official")
+DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {
+    "rdpose": NeighbourDecoupling,
+    "rdpose-paper": FeatureDecoupling,
+    "rdpose-residual": partial(FeatureDecoupling, residual=True),
+    "boxes": None,
+    "boxes-residual": partial(FeatureDecoupling, residual=True),
+    "plain": None,
+}
+"""What decouples, by variant; it is made with the number of channels."""
+NEIGHBOUR_AWARE = ("rdpose", "boxes", "boxes-residual")
+"""Variants that join the people's boxes to the features."""
+VARIANTS = (*DECOUPLINGS, "official")
 
 
 def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose | OfficialRDPose:
@@ -33,8 +44,10 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
 
     Args:
         backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`.
-        variant: rdpose (residual decoupling, aware of neighbours), rdpose-paper, plain (nothing decouples), or
-            official (what the published code computes).
+        variant: rdpose (boxes joined after the stem, decoupling that knows the neighbours), rdpose-paper, plain
+            (nothing decouples), official (what the published code computes), or one of the ablation's steps between:
+            boxes (joined after the stem, nothing decouples), rdpose-residual and boxes-residual (the paper's FDM,
+            residual, without and with the boxes).
 
     Raises:
         ValueError: the backbone or the variant is unknown.
@@ -44,16 +57,9 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
     module = backbone if isinstance(backbone, nn.Module) else build_backbone(backbone)
     if variant == "official":
         return OfficialRDPose(module, num_joints, decouple_at_test=not isinstance(module, resnet.SimpleBaseline))
-    channels = number_of(module, "channels")
-    decoupling = {
-        "rdpose": lambda: NeighbourDecoupling(channels),
-        "rdpose-paper": lambda: FeatureDecoupling(channels),
-        "rdpose-residual": lambda: FeatureDecoupling(channels, residual=True),
-        "boxes-residual": lambda: FeatureDecoupling(channels, residual=True),
-    }.get(variant, lambda: None)()
-    return RDPose(
-        module, num_joints, decoupling=decoupling, neighbour_aware=variant in ("rdpose", "boxes", "boxes-residual")
-    )
+    make = DECOUPLINGS[variant]
+    decoupling = make(number_of(module, "channels")) if make else None
+    return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant in NEIGHBOUR_AWARE)
 
 
 def build_backbone(name: str) -> nn.Module:
