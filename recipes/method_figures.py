@@ -91,7 +91,7 @@ def inside(fdm: torch.nn.Module | None, features: Tensor, anchor: Tensor, maps: 
     if isinstance(fdm, NeighbourDecoupling):
         assert maps is not None
         other = fdm.neighbours_vector(features, maps)
-        return fdm.spatial_mask(features, vector, anchor, maps), fdm.channel(torch.cat([vector, other], dim=1))
+        return fdm.spatial_mask(features, vector, other, anchor, maps), fdm.channel(torch.cat([vector, other], dim=1))
     assert fdm is not None
     return fdm.spatial_mask(features, vector, anchor), fdm.channel(vector)  # pyrefly: ignore [not-callable]
 

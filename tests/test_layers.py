@@ -22,7 +22,7 @@ TIERS = [
     "heatmaps oks losses config",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
-    "exported predicting prediction video",
+    "predicting prediction video",
     "training testing showing report robustness export",
     "demo cli __main__ __init__",
 ]

@@ -17,7 +17,8 @@ import numpy as np
 
 from rdpose import geometry, skeletons
 from rdpose.data.files import Rows, boxes, clip_to_pictures, column, find_rows, read_json
-from rdpose.data.people import AREA_OF_BOX, People, assemble, reorder
+from rdpose.data.people import People, assemble, reorder
+from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
 HEAD_SIZE_OF_DIAGONAL = 0.6

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
@@ -17,9 +18,6 @@ PERSON_COLUMNS = (
     *("score", "person_id", "crowd", "head_size"),
 )
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source")
-
-AREA_OF_BOX = 0.53
-"""A person's area as a share of the box where no file says it (CrowdPose's convention)."""
 
 
 @dataclass(frozen=True, eq=False)

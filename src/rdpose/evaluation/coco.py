@@ -19,11 +19,10 @@ from hotcoco import COCO, COCOeval
 from rdpose import skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.scores import Scores
+from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
 FIGURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
-AREA_OF_BOX = 0.53
-"""A person's area as a share of the box where the file says none (CrowdPose's convention)."""
 
 
 @dataclass(frozen=True, eq=False)

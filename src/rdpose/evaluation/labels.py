@@ -9,6 +9,7 @@ import numpy as np
 
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
+from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
 
@@ -42,7 +43,7 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
         skeleton = results.joints_of(content["categories"], skeleton, path)
         people = [p for p in content["annotations"] if any(p.get("keypoints", ())[2::3]) and not p.get("iscrowd")]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
-        areas = [p["area"] if "area" in p else 0.53 * p["bbox"][2] * p["bbox"][3] for p in people]
+        areas = [p["area"] if "area" in p else AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if str(path) in str(error):

@@ -78,12 +78,11 @@ class NeighbourDecoupling(nn.Module):
         """Features recalibrated for one anchor each; `maps` (batch, NUM_MAPS, height, width) are the people's boxes."""
         vector, other = features_at(features, anchor), self.neighbours_vector(features, maps)
         by_channel = features * self.channel(torch.cat([vector, other], dim=1))[:, :, None, None]
-        by_place = features * self.spatial_mask(features, vector, anchor, maps)
+        by_place = features * self.spatial_mask(features, vector, other, anchor, maps)
         return features + self.fuse(torch.cat([by_channel, by_place], dim=1))
 
-    def spatial_mask(self, features: Tensor, vector: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
-        """(batch, 1, height, width) in 0..1: how much of each place belongs to the anchor's person."""
-        other = self.neighbours_vector(features, maps)
+    def spatial_mask(self, features: Tensor, vector: Tensor, other: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
+        """(batch, 1, height, width) in 0..1: the share of each place, from the anchor's and the neighbours' vectors."""
         likeness = (features * self.place(vector)[:, :, None, None]).sum(dim=1, keepdim=True)
         rivalry = (features * self.other_place(other)[:, :, None, None]).sum(dim=1, keepdim=True)
         seen = [likeness, rivalry, anchor_offsets(features, anchor), maps.to(features.dtype)]

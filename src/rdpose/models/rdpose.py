@@ -96,8 +96,11 @@ class RDPose(nn.Module):
             return self.backbone(normalised), None
         stem, body = split(self.backbone)
         early = stem(normalised)
-        features = body(self.neighbour_map(early, box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])))
-        return features, box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
+        maps = box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])
+        features = body(self.neighbour_map(early, maps))
+        if features.shape[-2:] != early.shape[-2:]:
+            maps = box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
+        return features, maps
 
     def anchor(self, direct: Tensor, maps: Tensor | None) -> Tensor:
         """(batch, 2) x, y in cells: the peak of the centre channel of direct heatmaps (batch, joints + 1, h, w).
