@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from rdpose.models import hrnet, resnet
+from rdpose.models import hrnet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose, number_of
@@ -23,6 +23,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_w32": hrnet.hrnet_w32,
     "hrnet_w48": hrnet.hrnet_w48,
     "hrnet_small": hrnet.hrnet_small,
+    "unet_small": unet.unet_small,
     **RESNETS,
 }
 DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {
