@@ -29,7 +29,7 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, or resnet18, 34, 50, 101, 152 (SimpleBaseline)."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, or resnet18, 34, 50, 101, 152 (SimpleBaseline)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -131,6 +131,8 @@ class LossSettings(Group):
     """mean: the family's mean over the map; map_sum: the sum over it, which learns faster on small budgets."""
     ohkm_topk: Annotated[int, Field(ge=0)] = 0
     """Only the k hardest joints of each person count; 0 is all."""
+    rivals: NotNegative = 0.0
+    """How much more an error counts where the same joint of another person is: it keeps people apart."""
     joint_weights: bool = False
     """Elbows and knees count 1.2, wrists and ankles 1.5 times."""
 
@@ -140,7 +142,7 @@ class TrainSettings(Group):
     """Passes over the people."""
     batch_size: Count = 32
     """Crops per process and step."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     lr: Positive = 1e-3
     """Learning rate."""
     schedule: Literal["steps", "cosine"] = "steps"

@@ -8,21 +8,36 @@ import torch
 from torch import Tensor, nn
 
 from rdpose.config import TrainSettings
+from rdpose.muon import Muon
+
+KERNEL_INPUTS = 8
+"""Convolutions that read fewer channels (the picture's, or one at a time) are not Muon's."""
 
 
-def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """The optimizer that the settings name; weight decay acts on weights alone, never on biases and norms."""
+def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.optim.Optimizer]:
+    """The optimizers that the settings name; weight decay acts on weights alone, never on biases and norms.
+
+    Muon moves what it was made for, the backbone's kernels, and leaves the rest to AdamW.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    first: list[torch.optim.Optimizer] = []
+    if settings.optimizer == "muon":
+        backbone = {id(parameter) for parameter in network.get_submodule("backbone").parameters()}
+        kernels = [p for p in trained if id(p) in backbone and p.ndim == 4 and p.shape[1] >= KERNEL_INPUTS]
+        first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)]
+        moved = {id(kernel) for kernel in kernels}
+        trained = [parameter for parameter in trained if id(parameter) not in moved]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=True
         )
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.lr, fused=True)
+        return [sgd]
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return [*first, kind(groups, lr=settings.lr, fused=True)]
 
 
 def learning_rate(step: int, steps_per_epoch: int, settings: TrainSettings) -> float:
@@ -91,14 +106,14 @@ class Stepper:
         self, network: nn.Module, settings: TrainSettings, device: torch.device, *, steps_per_epoch: int
     ) -> None:
         self.network, self.settings, self.device, self.steps_per_epoch = network, settings, device, steps_per_epoch
-        self.optimizer = make_optimizer(network, settings)
+        self.optimizers = make_optimizers(network, settings)
         self.precision = choose_precision(settings.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
 
     def set_rate(self, step: int) -> float:
         """Set the learning rate of a step, and return it."""
         rate = learning_rate(step, self.steps_per_epoch, self.settings)
-        for group in self.optimizer.param_groups:
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         return rate
 
@@ -109,19 +124,22 @@ class Stepper:
 
     def step(self, loss: Tensor) -> None:
         """Backward, clip, step."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.settings.clip:
-            self.scaler.unscale_(self.optimizer)
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
 
     def state(self) -> dict:
-        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        return {"optimizers": [one.state_dict() for one in self.optimizers], "scaler": self.scaler.state_dict()}
 
     def restore(self, state: dict) -> None:
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
 
 
