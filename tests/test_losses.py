@@ -61,6 +61,15 @@ def test_unlabelled_joints_give_no_gradient(batch):
     assert torch.equal(moved, weight > 0)
 
 
+def test_an_emphasised_cell_counts_more(batch):
+    predicted, target, weight = batch
+    emphasis = torch.zeros_like(target)
+    emphasis[1, 2, 3, 4] = 2
+    found, before = (losses.heatmap_loss(*batch, emphasis=given) for given in (emphasis, None))
+    more = 2 * 0.5 * ((predicted - target)[1, 2, 3, 4] * weight[1, 2]) ** 2 / (target[0, 0].numel() * weight.numel())
+    torch.testing.assert_close(found - before, more, rtol=1e-3, atol=1e-9)
+
+
 def test_half_precision_predictions_are_compared_in_float32(batch):
     predicted, target, weight = (tensor.float() for tensor in batch)
     loss = losses.heatmap_loss(predicted.bfloat16(), target, weight)

@@ -20,6 +20,7 @@ def heatmap_loss(
     *,
     reduction: Literal["mean", "map_sum"] = "mean",
     ohkm_topk: int = 0,
+    emphasis: Tensor | None = None,
 ) -> Tensor:
     """Half the squared error of weighted heatmaps, averaged over joints and people.
 
@@ -31,6 +32,7 @@ def heatmap_loss(
         weight: (batch, joints), 0 for unlabelled joints, else 1 or a real number.
         reduction: over a map, "mean" (the family's) or "map_sum": height x width times as much.
         ohkm_topk: average only this many joints of each person, those of largest error; 0 averages all.
+        emphasis: (batch, joints, height, width), how much more than once each cell's error counts; None is nowhere.
 
     Returns:
         A scalar, float32 also for half-precision predictions against float32 targets.
@@ -46,6 +48,8 @@ def heatmap_loss(
     if not 0 <= ohkm_topk <= predicted.shape[1]:
         raise ValueError(f"ohkm_topk is {ohkm_topk}; expected 0 to {predicted.shape[1]}, the number of joints")
     squared = (predicted - target).square()
+    if emphasis is not None:
+        squared = squared * (1 + emphasis)
     error = squared.mean((2, 3)) if reduction == "mean" else squared.sum((2, 3))
     error = 0.5 * error * weight.square()
     if ohkm_topk:

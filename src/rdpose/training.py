@@ -215,6 +215,7 @@ def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleto
         weights=LossWeights(settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed),
         sigma=settings.model.sigma,
         joint_weights=weights,
+        rivals=settings.loss.rivals,
     )
 
 

@@ -14,7 +14,13 @@ from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
-from rdpose.models.training_step import LossWeights, OfficialForTraining, RDPoseForTraining, draw_targets
+from rdpose.models.training_step import (
+    LossWeights,
+    OfficialForTraining,
+    RDPoseForTraining,
+    draw_targets,
+    rival_maps,
+)
 
 SIGMA = 2.0
 JOINTS = np.array([[[20.0, 30.0], [40.0, 50.0], [33.0, 70.0]], [[10.0, 11.0], [0.0, 0.0], [60.0, 90.0]]])
@@ -30,6 +36,7 @@ def batch() -> dict[str, Tensor]:
         "visible": torch.tensor(VISIBLE),
         "box": torch.tensor([[10.0, 20.0, 50.0, 80.0], [0.0, 0.0, 63.0, 95.0]]),
         "neighbours": torch.tensor([[[0.0, 0.0, 30.0, 60.0]], [[0.0, 0.0, 0.0, 0.0]]]),
+        "rivals": torch.tensor([[[[44.0, 50.0, 1.0], [0.0, 0.0, 0.0], [33.0, 70.0, 1.0]]], [[[0.0, 0.0, 0.0]] * 3]]),
         "draws": torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.9, 0.2, 0.3, 0.4]]),
     }
 
@@ -101,6 +108,30 @@ def test_a_network_that_does_not_decouple_has_one_term(batch: dict[str, Tensor],
     predicted = network(batch["image"], batch["neighbours"], batch["box"])
     assert list(terms) == ["loss"]
     assert terms["loss"].item() == pytest.approx(loss_by_hand(predicted, maps[:, :-1], weights[:, :-1]), rel=1e-4)
+
+
+def test_rivals_are_where_the_same_joint_of_another_person_is_and_the_own_one_is_not(batch: dict[str, Tensor]) -> None:
+    own = draw_targets(batch, torch.ones(4), stride=4, sigma=SIGMA).maps[:, :-1]
+    found = rival_maps(batch["rivals"], own, stride=4, sigma=SIGMA)
+    assert found[0, 0, 13, 11].item() == pytest.approx(1 - own[0, 0, 13, 11].item())
+    assert found[0, 0, 13, 11] > 0.9
+    assert found[0, 1].count_nonzero() == 0
+    assert found[0, 2].max().item() == pytest.approx(0.25, abs=0.01)  # at the own joint itself nothing counts more
+    assert found[1].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("variant", ["plain", "rdpose"])
+def test_an_error_at_a_rival_counts_more(batch: dict[str, Tensor], variant: str) -> None:
+    network, training = make(variant, rivals=3.0)
+    _, without = make(variant)
+    own = draw_targets(batch, torch.ones(4), stride=4, sigma=SIGMA).maps[:, :-1]
+    where = rival_maps(batch["rivals"], own, stride=4, sigma=SIGMA)
+    predicted = network.eval()(batch["image"], batch["neighbours"], batch["box"])
+    more = (0.5 * 3 * where * (predicted - own).square()).mean(dim=(2, 3)).mean().item()
+    term = "loss" if variant == "plain" else "decoupled"
+    found, before = (step.eval()(batch)[term].item() for step in (training, without))
+    assert more > 1e-4
+    assert found - before == pytest.approx(more, rel=1e-3)
 
 
 def test_without_pdm_its_term_is_absent_and_the_others_stay(batch: dict[str, Tensor]) -> None:

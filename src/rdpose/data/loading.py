@@ -28,8 +28,8 @@ class CropDataset(Dataset):
     """Training crops. Asked by (epoch, index), it gives one sample: a dictionary of tensors.
 
     image (3, height, width) uint8 RGB; joints (joints, 2) and visible (joints,) in the crop; box (4,) and neighbours
-    (max_neighbours, 4), x1, y1, x2, y2 in the crop, disturbed, rows without area are padding; draws (NUM_DRAWS,)
-    uniform numbers for PDM; index.
+    (max_neighbours, 4), x1, y1, x2, y2 in the crop, disturbed, rows without area are padding; rivals (max_neighbours,
+    joints, 3), what `rivals_in_crop` gives; draws (NUM_DRAWS,) uniform numbers for PDM; index.
 
     Args:
         people: whose trainable people are drawn.
@@ -71,17 +71,19 @@ class CropDataset(Dataset):
         )
         transform = geometry.crop_transform(*view[:2], self.image_size, *view[2:])
         crop = warp(pictures.read(people.image_path(people.image_index[row])), transform, self.image_size)
-        joints, visible = geometry.apply(transform, people.joints[row]), people.visible[row]
+        rows = np.append(row, people.others_in_picture(row))
+        joints, visible = geometry.apply(transform, people.joints[rows]), people.visible[rows]
         if view.flip:
-            joints, visible = joints[people.skeleton.flip_order], visible[people.skeleton.flip_order]
-        own = geometry.xywh_to_xyxy(people.box_xywh[row])[None]
-        others = geometry.xywh_to_xyxy(people.box_xywh[people.others_in_picture(row)])
+            joints, visible = joints[:, people.skeleton.flip_order], visible[:, people.skeleton.flip_order]
+        boxes = geometry.xywh_to_xyxy(people.box_xywh[rows])
+        own, others = boxes[:1], boxes[1:]
         own = augment.disturb_boxes(rng, own, self.neighbours.shift)
         others = augment.disturb_neighbours(rng, others, self.neighbours)
         return {
             "image": to_tensor(augment.change_pixels(rng, crop, self.augment)),
-            "joints": torch.from_numpy(joints),
-            "visible": torch.from_numpy(visible.copy()),
+            "joints": torch.from_numpy(joints[0]),
+            "visible": torch.from_numpy(visible[0].copy()),
+            "rivals": torch.from_numpy(rivals_in_crop(joints[1:], visible[1:], self.image_size, self.max_neighbours)),
             "box": torch.from_numpy(geometry.transform_boxes(transform, own)[0]),
             "neighbours": torch.from_numpy(
                 neighbours_in_crop(geometry.transform_boxes(transform, others), self.image_size, self.max_neighbours)
@@ -192,6 +194,20 @@ def neighbours_in_crop(boxes_xyxy: np.ndarray, image_size: tuple[int, int], most
     distance = ((boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)) / (width, height)
     nearest = boxes[np.argsort((distance**2).sum(axis=1), kind="stable")[:most]]
     return np.concatenate([nearest, np.zeros((most - len(nearest), 4))]).astype(np.float32)
+
+
+def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], most: int) -> np.ndarray:
+    """(most, joints, 3): x, y in the crop, and 1 where labelled and inside it; those with most such joints first.
+
+    Args:
+        joints, visible: (n, joints, 2) in the crop and (n, joints), of the other people.
+    """
+    inside = (visible > 0) & ((joints >= 0) & (joints < image_size)).all(axis=-1)
+    chosen = np.argsort(-inside.sum(axis=1), kind="stable")[:most]
+    found = np.zeros((most, joints.shape[1], 3), np.float32)
+    found[: len(chosen), :, :2] = np.where(inside[chosen, :, None], joints[chosen], 0)
+    found[: len(chosen), :, 2] = inside[chosen]
+    return found
 
 
 def warp(picture: np.ndarray, transform: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:

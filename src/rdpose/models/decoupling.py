@@ -58,8 +58,9 @@ class NeighbourDecoupling(nn.Module):
     """FDM that knows the others: their features are what to suppress, their places enter the spatial mask.
 
     With `a` the anchor's vector and `n` the mean vector of the neighbours' centres: `Fc = F * W [a; n]`,
-    `Fs = F * sigmoid(conv5x5([sum_c(F * Ws a), sum_c(F * Wn n), offsets, box maps]))`, `G = F + conv1x1([Fc; Fs])`,
-    the last convolution zero at first.
+    `Fs = F * tanh(conv5x5([sum_c(F * Ws a), sum_c(F * Wn n), offsets, box maps]))`, `G = F + Fc + Fs`. `W` and the
+    convolution are zero at first, so that the decoupled path starts as the direct one. A head without hidden layers
+    reads G, so mixing channels here, as the paper's FDM does, would cost most of its work and could say little more.
 
     Args:
         channels: of the feature map.
@@ -68,25 +69,25 @@ class NeighbourDecoupling(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channel = nn.Linear(2 * channels, channels)
+        nn.init.zeros_(self.channel.weight)
+        nn.init.zeros_(self.channel.bias)
         self.place = nn.Linear(channels, channels)
         self.other_place = nn.Linear(channels, channels)
         self.mask = nn.Conv2d(4 + NUM_MAPS, 1, kernel_size=5, padding=2)
-        self.fuse = nn.Conv2d(2 * channels, channels, kernel_size=1)
-        init_conv(self.fuse, std=0.0)
+        init_conv(self.mask, std=0.0)
 
     def forward(self, features: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
         """Features recalibrated for one anchor each; `maps` (batch, NUM_MAPS, height, width) are the people's boxes."""
         vector, other = features_at(features, anchor), self.neighbours_vector(features, maps)
-        by_channel = features * self.channel(torch.cat([vector, other], dim=1))[:, :, None, None]
-        by_place = features * self.spatial_mask(features, vector, other, anchor, maps)
-        return features + self.fuse(torch.cat([by_channel, by_place], dim=1))
+        by_channel = self.channel(torch.cat([vector, other], dim=1))[:, :, None, None]
+        return features * (1 + by_channel + self.spatial_mask(features, vector, other, anchor, maps))
 
     def spatial_mask(self, features: Tensor, vector: Tensor, other: Tensor, anchor: Tensor, maps: Tensor) -> Tensor:
-        """(batch, 1, height, width) in 0..1: the share of each place, from the anchor's and the neighbours' vectors."""
+        """(batch, 1, height, width) in -1..1: what a place gains or loses, by the anchor's and neighbours' vectors."""
         likeness = (features * self.place(vector)[:, :, None, None]).sum(dim=1, keepdim=True)
         rivalry = (features * self.other_place(other)[:, :, None, None]).sum(dim=1, keepdim=True)
         seen = [likeness, rivalry, anchor_offsets(features, anchor), maps.to(features.dtype)]
-        return torch.sigmoid(self.mask(torch.cat(seen, dim=1)))
+        return torch.tanh(self.mask(torch.cat(seen, dim=1)))
 
     @staticmethod
     def neighbours_vector(features: Tensor, maps: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class NeighbourMap(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.join = nn.Conv2d(NUM_MAPS, channels, kernel_size=3, padding=1, bias=False)
+        self.join = nn.Conv2d(NUM_MAPS, channels, kernel_size=1, bias=False)
         nn.init.zeros_(self.join.weight)
 
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:

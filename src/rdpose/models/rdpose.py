@@ -3,7 +3,7 @@
     network = RDPose(hrnet_w32(), num_joints=17, decoupling=FeatureDecoupling(32))
     heatmaps = network(crops)                                   # crops (batch, 3, height, width) RGB uint8
 
-Inference is one pass: direct heatmaps, anchor at the peak of the centre channel, decoupled heatmaps. What training
+Inference is one pass: direct centre map, anchor at its peak, decoupled heatmaps. What training
 adds (PDM, losses) lives in `training_step.py`; this module cannot contain it.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from rdpose.models.decoupling import init_conv, peak
 from rdpose.models.neighbour_map import NeighbourMap, box_maps
@@ -82,10 +83,14 @@ class RDPose(nn.Module):
             (batch, joints, height / stride, width / stride).
         """
         features, maps = self.features(image, neighbours, box)
-        direct = self.head(features)
         if self.decoupling is None:
-            return direct
-        return self.decouple(features, self.anchor(direct, maps), maps)[:, :-1]
+            return self.head(features)
+        return self.decouple(features, self.anchor(self.center(features), maps), maps)[:, :-1]
+
+    def center(self, features: Tensor) -> Tensor:
+        """(batch, 1, height, width): the last of the direct maps, all that inference needs of them."""
+        assert self.head.bias is not None
+        return conv2d(features, self.head.weight[-1:], self.head.bias[-1:])
 
     def features(
         self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None
@@ -103,7 +108,7 @@ class RDPose(nn.Module):
         return features, maps
 
     def anchor(self, direct: Tensor, maps: Tensor | None) -> Tensor:
-        """(batch, 2) x, y in cells: the peak of the centre channel of direct heatmaps (batch, joints + 1, h, w).
+        """(batch, 2) x, y in cells: the peak of direct heatmaps' last channel, the centre; (batch, 1 or more, h, w).
 
         Where the own box is known, only the centre map's part near the box's centre counts.
         """

@@ -16,7 +16,8 @@ from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
 
-HeatmapLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+HeatmapLoss = Callable[..., Tensor]
+"""(predicted, target, weight, emphasis=None) -> scalar, a mean over people."""
 
 
 class LossWeights(NamedTuple):
@@ -49,16 +50,32 @@ def draw_targets(batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int
     return Targets(maps, weights * joint_weights, center)
 
 
+def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Tensor:
+    """Where the joints of other people are and the person's own are not, 0 to 1, in the shape of `like`.
+
+    Args:
+        rivals: (batch, others, joints, 3) x, y in crop pixels and whether they count.
+        like: (batch, joints, height, width) target heatmaps.
+    """
+    (height, width), found = like.shape[-2:], torch.zeros_like(like)
+    for other in rivals.unbind(1):
+        if other[..., 2].any():
+            maps, _ = heatmaps.render(other[..., :2] / stride, other[..., 2] > 0, height, width, sigma)
+            found = torch.maximum(found, maps)
+    return found * (1 - like)
+
+
 class RDPoseForTraining(nn.Module):
     """A network with its training step: `forward(batch)` gives the terms of the loss.
 
     Args:
         network: what is trained, and all that is shipped.
         perturbation: PDM; None where the network does not decouple, or to train without it.
-        loss: `(predicted, target, weight) -> scalar`, a mean over people.
+        loss: of heatmaps.
         weights: of the loss's terms.
         joint_weights: (joints,) or None for ones.
         sigma: of the targets, in cells.
+        rivals: how much more an error counts where the same joint of another person is.
     """
 
     joint_weights: Tensor
@@ -72,11 +89,12 @@ class RDPoseForTraining(nn.Module):
         weights: LossWeights,
         sigma: float,
         joint_weights: Tensor | None = None,
+        rivals: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
         self.perturbation = perturbation
-        self.loss, self.weights, self.sigma = loss, weights, sigma
+        self.loss, self.weights, self.sigma, self.rivals = loss, weights, sigma, rivals
         ones = torch.ones(network.num_joints + 1)
         if joint_weights is not None:
             ones[:-1] = joint_weights
@@ -87,26 +105,32 @@ class RDPoseForTraining(nn.Module):
 
         Args:
             batch: image (b, 3, h, w) uint8, joints (b, k, 2) and visible (b, k) in the crop, box (b, 4) and
-                neighbours (b, n, 4) in the crop, draws (b, NUM_DRAWS) uniform.
+                neighbours (b, n, 4) in the crop, rivals (b, n, k, 3), draws (b, NUM_DRAWS) uniform.
         """
         targets = draw_targets(batch, self.joint_weights, stride=self.network.stride, sigma=self.sigma)
         features, maps = self.network.features(batch["image"], batch["neighbours"], batch["box"])
+        emphasis = self._emphasis(batch["rivals"], targets) if self.rivals else None
         direct = self.network.head(features)
         if self.network.decoupling is None:
-            loss = self.loss(direct.float(), targets.maps[:, :-1], targets.weights[:, :-1])
-            return {"loss": loss}
+            return {"loss": self._of_joints(direct, targets, emphasis)}
+
+        def decoupled(anchor: Tensor) -> Tensor:
+            return self._of_joints(self.network.decouple(features, anchor, maps)[:, :-1], targets, emphasis)
+
         terms = {
             "direct": self.loss(direct.float(), targets.maps, targets.weights),
-            "decoupled": self._decoupled(features, self.network.anchor(direct.detach(), maps), maps, targets),
+            "decoupled": decoupled(self.network.anchor(direct.detach(), maps)),
         }
         if self.perturbation is not None:
-            terms["perturbed"] = self._decoupled(features, self._off_target(batch, targets), maps, targets)
+            terms["perturbed"] = decoupled(self._off_target(batch, targets))
         total = sum((getattr(self.weights, name) * term for name, term in terms.items()), start=direct.new_zeros(()))
         return {"loss": total, **terms}
 
-    def _decoupled(self, features: Tensor, anchor: Tensor, maps: Tensor | None, targets: Targets) -> Tensor:
-        predicted = self.network.decouple(features, anchor, maps)[:, :-1]
-        return self.loss(predicted.float(), targets.maps[:, :-1], targets.weights[:, :-1])
+    def _of_joints(self, predicted: Tensor, targets: Targets, emphasis: Tensor | None) -> Tensor:
+        return self.loss(predicted.float(), targets.maps[:, :-1], targets.weights[:, :-1], emphasis=emphasis)
+
+    def _emphasis(self, rivals: Tensor, targets: Targets) -> Tensor:
+        return self.rivals * rival_maps(rivals, targets.maps[:, :-1], stride=self.network.stride, sigma=self.sigma)
 
     def _off_target(self, batch: dict[str, Tensor], targets: Targets) -> Tensor:
         assert self.perturbation is not None
