@@ -21,7 +21,7 @@ import ablation_report
 import numpy as np
 import torch
 
-from rdpose import checkpoint, config, robustness, skeletons, training
+from rdpose import checkpoint, config, files, robustness, skeletons, training
 from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.robustness import Benchmark
@@ -36,13 +36,17 @@ class Row:
     overrides: tuple[str, ...] = ()
 
 
+RIVALS = "loss.rivals=3"
+"""An error at the same joint of a neighbour counts four times."""
 START = Row("start", "shared start, not trained further")
 ROWS = (
     Row("plain", "plain", ("model.variant=plain",)),
-    Row("rdpose", "rdpose: boxes + neighbour-aware FDM + PDM", ("model.variant=rdpose",)),
+    Row("rdpose", "rdpose: boxes + neighbour-aware FDM + PDM + rivals", ("model.variant=rdpose", RIVALS)),
     Row("boxes", "boxes after the stem", ("model.variant=boxes",)),
+    Row("boxes-rivals", "boxes + rivals", ("model.variant=boxes", RIVALS)),
     Row("fdm-pdm", "FDM + PDM (rdpose-paper)", ("model.variant=rdpose-paper",)),
-    Row("rdpose-no-pdm", "rdpose without PDM", ("model.variant=rdpose", "loss.perturbed=0")),
+    Row("rdpose-no-pdm", "rdpose without PDM", ("model.variant=rdpose", RIVALS, "loss.perturbed=0")),
+    Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),
     Row("boxes-residual", "boxes + residual FDM + PDM", ("model.variant=boxes-residual",)),
@@ -110,7 +114,7 @@ def run(row: Row, seed: int, options: argparse.Namespace, benchmarks: list[Bench
         figures |= robustness.table_figures(network, benchmark, settings)
         if benchmark.name in CURVES:
             figures |= robustness.curve_figures(network, benchmark, settings)
-    checkpoint.write_json(figures_file(options.out, row, seed), figures)
+    files.write_json(figures_file(options.out, row, seed), figures)
     measured = time.monotonic() - trained
     print(f"{row.name}, seed {seed}: trained in {trained - started:.0f} s, measured in {measured:.0f} s", flush=True)
 
@@ -171,7 +175,7 @@ def draw_sources(data: Path, out: Path, crops: int, seed: int) -> tuple[list[dic
     for number, (name, content) in enumerate(present.items()):
         a_epoch = wanted[name] / epochs
         path = out / f"{name.replace('/', '-')}-{crops}-{seed}.json"
-        checkpoint.write_json(path, some_pictures(content, a_epoch, np.random.default_rng((seed, number))))
+        files.write_json(path, some_pictures(content, a_epoch, np.random.default_rng((seed, number))))
         repeat = max(1, round(a_epoch / people[name]))
         images = f"{name}/images/{PARTS[name]}"
         sources.append({"annotations": str(path.resolve()), "images": images, "repeat": repeat})

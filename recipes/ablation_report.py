@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rdpose import checkpoint
+from rdpose import files
 from rdpose.robustness import Comparison, compare
 
 REFERENCE = "plain"
@@ -48,11 +48,11 @@ def write(out: Path, rows: Sequence[Row]) -> None:
     """table.md, figures.json and curves.png of the runs that are finished."""
     figures = read_figures(out)
     shown = [row for row in rows if row.name in figures]
-    checkpoint.write_json(out / "figures.json", figures)
+    files.write_json(out / "figures.json", figures)
     text = "\n\n".join(tables(figures, shown)) + "\n"
-    checkpoint.write_atomically(out / "table.md", lambda place: place.write_text(text, encoding="utf-8"))
+    files.write_text(out / "table.md", text)
     if REFERENCE in figures:
-        checkpoint.write_atomically(out / "curves.png", lambda place: draw_curves(figures, shown, place))
+        files.write_atomically(out / "curves.png", lambda place: draw_curves(figures, shown, place))
 
 
 def read_figures(out: Path) -> Figures:

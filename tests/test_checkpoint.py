@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rdpose import checkpoint
+from rdpose import checkpoint, files
 from rdpose.config import ModelSettings, Settings
 from rdpose.models import builders
 from rdpose.skeletons import COCO_17, CROWDPOSE_14
@@ -73,18 +73,18 @@ def test_an_interruption_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_atomically(path, fail)
+        files.write_atomically(path, fail)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("file.txt", "old")]
-    checkpoint.write_atomically(path, lambda place: place.write_text("new"))
+    files.write_atomically(path, lambda place: place.write_text("new"))
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_json_holds_no_nan(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
-    checkpoint.write_json(path, {"AP": 0.5})
+    files.write_json(path, {"AP": 0.5})
     with pytest.raises(ValueError, match="JSON"):
-        checkpoint.write_json(path, {"AP": float("nan")})
+        files.write_json(path, {"AP": float("nan")})
     assert json.loads(path.read_text()) == {"AP": 0.5}
 
 

@@ -18,8 +18,8 @@ SOURCE = REPOSITORY / "src" / "rdpose"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 TIERS = [
-    "skeletons geometry progress",
-    "heatmaps oks losses config",
+    "skeletons geometry progress files",
+    "heatmaps oks losses config muon",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
     "predicting prediction video",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from one_step import one_step
-from rdpose import checkpoint, config, distributed, testing, training
+from rdpose import checkpoint, config, distributed, files, testing, training
 from rdpose.config import Settings
 from rdpose.training import Run
 
@@ -159,7 +159,7 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, existing: bo
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_atomically(path, write)
+        files.write_atomically(path, write)
     assert [file.name for file in path.parent.iterdir()] == (["state.pt"] if existing else [])
     if existing:
         assert checkpoint.load_state(path)["epoch"] == 1

@@ -6,9 +6,6 @@ Every file is written beside its final place and moved there, so that an interru
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rdpose import config, skeletons
+from rdpose import config, files, skeletons
 from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
@@ -38,29 +35,11 @@ class Weights:
     skeleton: Skeleton
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in `path`'s place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically; NaN is refused."""
-    write_atomically(path, lambda place: place.write_text(json.dumps(value, allow_nan=False), encoding="utf-8"))
-
-
 def save_weights(path: Path, tensors: dict[str, Tensor], settings: Settings, skeleton: Skeleton) -> None:
     """Write a network's state dict with the settings and joints that it was made with."""
     header = {"settings": settings.model_dump(mode="json"), "skeleton": skeletons.to_dict(skeleton)}
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, lambda place: save_file(plain, place, metadata={HEADER: json.dumps(header)}))
+    files.write_atomically(path, lambda place: save_file(plain, place, metadata={HEADER: json.dumps(header)}))
 
 
 def load_weights(path: str | Path) -> Weights:
@@ -90,7 +69,7 @@ def load_weights(path: str | Path) -> Weights:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write the state of a training: tensors, numbers and containers of them."""
-    write_atomically(path, lambda place: torch.save(state, place))
+    files.write_atomically(path, lambda place: torch.save(state, place))
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdpose import checkpoint
+from rdpose import files
 
 
 class Means:
@@ -59,7 +59,7 @@ class Records:
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         # What an interruption left half-written is of a later epoch, since the state is saved after its line.
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["epoch"] <= epoch]
-        checkpoint.write_atomically(self.path, lambda place: place.write_text("".join(f"{line}\n" for line in kept)))
+        files.write_text(self.path, "".join(f"{line}\n" for line in kept))
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from rdpose import checkpoint, distributed, evaluation, geometry, oks
+from rdpose import distributed, evaluation, files, geometry, oks
 from rdpose.config import Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.loading import PictureCrops, PictureDataset
@@ -48,14 +48,14 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
     assert settings.data.test is not None
     annotations = Path(settings.data.root) / settings.data.test.annotations
     path, results = folder / results_name(annotations), to_results(people, found, settings)
-    checkpoint.write_json(path, results)
+    files.write_json(path, results)
     if not labelled:
         print(f"{annotations} has no labels; results are in {path} ({len(results)} poses)")
         return None
     scores = evaluation.evaluate(
         path, annotations, metric=settings.data.metric, skeleton=skeleton, name=describe(settings)
     )
-    checkpoint.write_json(folder / "scores.json", scores.to_dict())
+    files.write_json(folder / "scores.json", scores.to_dict())
     return scores
 
 

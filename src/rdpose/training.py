@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from rdpose import checkpoint, config, distributed, losses, optimisation, testing, transfer
+from rdpose import checkpoint, config, distributed, files, losses, optimisation, testing, transfer
 from rdpose.config import Settings
 from rdpose.data import sources
 from rdpose.data.loading import CropDataset, EpochSampler
@@ -94,8 +94,7 @@ class Run:
 
     def _open_records(self) -> None:
         if self.here.is_main:
-            text = config.to_yaml(self.settings)
-            checkpoint.write_atomically(self.folder / "settings.yaml", lambda place: place.write_text(text))
+            files.write_text(self.folder / "settings.yaml", config.to_yaml(self.settings))
         self.records.open(epoch=self.epoch)
 
     def train_epoch(self) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import geometry
-from rdpose.data.files import Rows, boxes, clip_to_pictures, column, find_rows, read_json
+from rdpose import files, geometry
 from rdpose.data.people import People, assemble
+from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows
 
 
 def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
@@ -65,7 +65,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
 
 
 def _rows(path: Path | str, images: People) -> Rows:
-    rows = read_json(path)
+    rows = files.read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path} is not a list of detections with image_id, category_id, bbox and score")
     if len(images.image_roots) > 1:

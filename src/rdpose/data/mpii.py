@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import geometry
-from rdpose.data.files import Rows, column, read_json
+from rdpose import files, geometry
 from rdpose.data.people import People, assemble, reorder
+from rdpose.data.tables import Rows, column
 from rdpose.skeletons import MPII_16, Skeleton
 
 PIXELS_PER_SCALE = 200
@@ -30,7 +30,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     Pictures are numbered in the order in which they first appear, people by their row in the file (`person_id`), which
     is the order of `gt_valid.mat`.
     """
-    rows = read_json(path)
+    rows = files.read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path} is not an MPII file of the HRNet family, a list of people; is it in COCO format?")
     if not rows:

@@ -19,10 +19,10 @@ import numpy as np
 from rdpose import geometry
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures
-from rdpose.data.files import read_json
 from rdpose.data.people import People
 from rdpose.data.synthetic import Person, Scene
 from rdpose.data.synthetic.dataset import write_scenes
+from rdpose.files import read_json
 from rdpose.skeletons import COCO_17
 
 LIMB_THICKNESS = 0.13

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from rdpose import geometry
-from rdpose.data.files import read_json
 from rdpose.detection.detections import Detections, sift
+from rdpose.files import read_json
 
 Key = int | str
 Row = Mapping[str, Any]

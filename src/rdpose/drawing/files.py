@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from rdpose import files
 from rdpose.drawing.canvas import checked
 
 _OPTIONS = {
@@ -35,8 +35,6 @@ def encode(picture: np.ndarray, ending: str) -> bytes:
 def save(path: str | Path, picture: np.ndarray) -> Path:
     """Write a picture (height, width, 3) RGB uint8 as PNG or JPEG, by the name's ending; folders are made.
 
-    A reader never sees half a file: the bytes go to a neighbour's name first.
-
     Raises:
         ValueError: the ending is neither .png nor .jpg, or it is not a picture.
     """
@@ -45,11 +43,5 @@ def save(path: str | Path, picture: np.ndarray) -> Path:
         data = encode(picture, path.suffix)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write_atomically(path, lambda place: place.write_bytes(data))
     return path

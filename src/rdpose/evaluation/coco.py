@@ -16,7 +16,7 @@ from typing import Any
 
 from hotcoco import COCO, COCOeval
 
-from rdpose import skeletons
+from rdpose import files, skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.scores import Scores
 from rdpose.geometry import AREA_OF_BOX
@@ -69,7 +69,7 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
         FileNotFoundError: there is no such file.
         ValueError: it is not a COCO keypoint file, or names other joints than `skeleton`, or none and there is none.
     """
-    content = results.read_bytes(path)
+    content = files.read_bytes(path)
     people = content.count(b'"keypoints"') - content.count(b'"skeleton"')
     complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= people
     try:
@@ -113,7 +113,7 @@ def load_results(source: results.Source, truth: Truth) -> COCO:
     num_joints = truth.skeleton.num_joints
     image_ids, category_ids = truth.coco.get_img_ids(), truth.coco.get_cat_ids()
     if isinstance(source, (Path, str)):
-        content = results.read_bytes(source)
+        content = files.read_bytes(source)
         if results.is_plain(content, num_joints, image_ids, category_ids):
             with contextlib.suppress(ValueError):  # not JSON after all: read() says what is wrong
                 return truth.coco.load_res(str(source))

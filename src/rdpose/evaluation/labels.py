@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpose import files
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
@@ -38,7 +39,7 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
         FileNotFoundError: there is no such file.
         ValueError: it is not a COCO keypoint file, or its joints are not those of `skeleton`.
     """
-    content = results.read_json(path)
+    content = files.read_json(path)
     try:
         skeleton = results.joints_of(content["categories"], skeleton, path)
         people = [p for p in content["annotations"] if any(p.get("keypoints", ())[2::3]) and not p.get("iscrowd")]

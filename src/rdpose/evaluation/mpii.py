@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from rdpose import files
 from rdpose.evaluation import labels, results
 from rdpose.evaluation.pck import share
 from rdpose.evaluation.scores import Scores
@@ -97,7 +98,7 @@ def read_truth(path: Path) -> Heads:
     matlab = path if path.suffix == ".mat" else path.with_name(f"gt_{path.stem}.mat")
     if path.suffix == ".mat" or matlab.is_file():
         return _from_matlab(matlab)
-    rows = results.read_json(path)
+    rows = files.read_json(path)
     try:
         joints = np.array([row["joints"] for row in rows], np.float64).reshape(-1, MPII_16.num_joints, 2) - 1
         labelled = np.array([row["joints_vis"] for row in rows]).reshape(-1, MPII_16.num_joints) > 0

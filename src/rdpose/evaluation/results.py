@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import skeletons
+from rdpose import files, skeletons
 from rdpose.skeletons import Skeleton
 
 Source = Path | str | Sequence[dict[str, Any]]
@@ -54,34 +53,6 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, (Path, str)) else "the list of results"
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """The content of a file that must not be empty.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is empty or a folder.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; check the path of the file") from None
-    except IsADirectoryError:
-        raise ValueError(f"{path} is a folder, not a JSON file; name the file in it") from None
-    if not content.strip():
-        raise ValueError(f"{path} is empty; write the results again (`[]` stands for no results)")
-    return content
-
-
-def read_json(path: Path | str) -> Any:
-    """The content of a JSON file; raises as `read_bytes` does, and ValueError where it is no JSON."""
-    try:
-        return json.loads(read_bytes(path))
-    except ValueError as error:
-        if str(path) in str(error):
-            raise
-        raise ValueError(f"{path} is not a whole JSON file ({error}); write it again") from None
-
-
 def read(source: Source, num_joints: int) -> Results:
     """Results as columns, each row checked.
 
@@ -89,7 +60,7 @@ def read(source: Source, num_joints: int) -> Results:
         FileNotFoundError: there is no such file.
         ValueError: it is no list of results, a row lacks a key, has another number of keypoints, or not a number.
     """
-    rows = read_json(source) if isinstance(source, (Path, str)) else source
+    rows = files.read_json(source) if isinstance(source, (Path, str)) else source
     name = name_of(source)
     if isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{name} is not a list of results in COCO's format; is it an annotation file?")

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from rdpose import checkpoint
+from rdpose import files
 
 
 class ResultsFile:
@@ -37,7 +37,7 @@ class ResultsFile:
     def close(self) -> None:
         """Write the list, and remove the lines."""
         self._file.close()
-        checkpoint.write_atomically(self.path, self._write_list)
+        files.write_atomically(self.path, self._write_list)
         self.lines.unlink()
 
     def _write_list(self, place: Path) -> None:

@@ -5,11 +5,10 @@ write([Path("results.json")], Path("person_keypoints_val2017.json"), Path("image
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdpose import evaluation
+from rdpose import evaluation, files
 from rdpose.data import annotations as annotation_files
 from rdpose.data.people import People
 from rdpose.evaluation import Scores
@@ -56,7 +55,7 @@ def write(
         cases={} if images is None else _cases(analyses, truth),
         footer=f"Written by rdpose from {', '.join(str(path) for path in results)} and {annotations}.",
     )
-    _write_whole(Path(out), page.render(content))
+    files.write_text(Path(out), page.render(content))
     return Path(out)
 
 
@@ -69,14 +68,3 @@ def _labels(results: Sequence[Path]) -> list[str]:
 def _cases(analyses: Sequence[Analysis], truth: People) -> dict[str, list[cases.Case]]:
     chosen = cases.choose(analyses, truth)
     return {group: [cases.draw(int(person), analyses, truth) for person in people] for group, people in chosen.items()}
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """A reader never sees half a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

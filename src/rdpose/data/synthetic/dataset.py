@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from rdpose import files
 from rdpose.data.synthetic.scenes import Person, Scene, render_scene
 from rdpose.skeletons import COCO_17
 
@@ -129,7 +129,4 @@ def _write_jpeg(path: Path, picture: np.ndarray) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".json.part")
-    partial.write_text(json.dumps(content, separators=(",", ":")))
-    os.replace(partial, path)
+    files.write_text(path, json.dumps(content, separators=(",", ":")))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rdpose.data import files
+from rdpose.data import tables
 
 
 @pytest.mark.parametrize(
@@ -22,22 +22,22 @@ def test_nothing_but_polygons_is_emptied(tmp_path: Path, segmentation: Any, inde
     row = {"segmentation": segmentation, "bbox": [1, 2, 3, 4], "note": 'a "segmentation": [1] in words', "tail": [last]}
     path = tmp_path / "file.json"
     path.write_text(json.dumps([row, row], indent=indent))
-    assert files.read_json(path) == [row, row]
+    assert tables.read_annotations(path) == [row, row]
     emptied = [] if isinstance(segmentation, list) else segmentation
     expected = row | {"segmentation": emptied, "tail": [last | {"segmentation": emptied}]}
-    assert files.read_json(path, polygons=False) == [expected, expected]
+    assert tables.read_annotations(path, polygons=False) == [expected, expected]
 
 
 def test_columns_and_their_defaults() -> None:
     rows = [{"a": 1, "b": None}, {"a": 2}]
-    assert files.column(rows, "a", np.int64, "f").tolist() == [1, 2]
-    assert files.column(rows, "b", np.float32, "f", default=3).tolist() == [3, 3]
-    assert files.column([], "a", np.int64, "f").shape == (0,)
+    assert tables.column(rows, "a", np.int64, "f").tolist() == [1, 2]
+    assert tables.column(rows, "b", np.float32, "f", default=3).tolist() == [3, 3]
+    assert tables.column([], "a", np.int64, "f").shape == (0,)
     with pytest.raises(ValueError, match="f: row 0 has no `b`"):
-        files.column(rows, "b", np.float32, "f")
+        tables.column(rows, "b", np.float32, "f")
     for value in ([5], "five", {}):
         with pytest.raises(ValueError, match="f: `a` holds"):
-            files.column([{"a": value}], "a", np.int64, "f")
+            tables.column([{"a": value}], "a", np.int64, "f")
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_columns_and_their_defaults() -> None:
     [([7, 9, 8, 3], [9, 7, 1], [1, 0, -1, -1]), ([1], [], [-1]), ([], [1], []), ([10], [9], [-1])],
 )
 def test_rows_of_ids(wanted: list[int], ids: list[int], expected: list[int]) -> None:
-    assert files.find_rows(np.array(wanted, dtype=int), np.array(ids, dtype=int)).tolist() == expected
+    assert tables.find_rows(np.array(wanted, dtype=int), np.array(ids, dtype=int)).tolist() == expected
 
 
 def test_boxes_of_pictures_of_known_and_unknown_size() -> None:
     box = np.array([[50, 50, 100, 100], [50, 50, 100, 100], [-20, 0, 10, 10], [-5, 0, 10, 10]], dtype=float)
     size = np.array([[80, 60], [0, 0], [80, 60], [80, 60]])
     expected = [[50, 50, 29, 9], [50, 50, 99, 99], [0, 0, 0, 0], [0, 0, 9, 9]]
-    assert files.clip_to_pictures(box, size).tolist() == expected
+    assert tables.clip_to_pictures(box, size).tolist() == expected

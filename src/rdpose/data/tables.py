@@ -1,8 +1,7 @@
-"""What the readers of annotation files share: JSON, its rows as columns, ids, boxes; errors name the file."""
+"""What the readers of annotation files share: rows as columns, ids, boxes; errors name the file."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,38 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rdpose import geometry
+from rdpose import files, geometry
 
 Rows = Sequence[dict[str, Any]]
-
 
 _POLYGONS = re.compile(rb'"segmentation":\s*\[[\d.,\s\[\]eE+-]*\](?=\s*[,}])')
 
 
-def read_json(path: Path | str, *, polygons: bool = True) -> Any:
-    """The content of a JSON file.
+def read_annotations(path: Path | str, *, polygons: bool = True) -> Any:
+    """The content of an annotation file; raises as `files.read_json` does.
 
     Args:
         path: the file.
         polygons: False empties the lists under `segmentation`, most of a COCO file, before they are parsed: half the
             time and a third of the memory (`benchmarks/annotations.py`).
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is empty, or no JSON.
     """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; check the path of the file") from None
-    except IsADirectoryError:
-        raise ValueError(f"{path} is a folder, not a JSON file; name the file in it") from None
-    if not content.strip():
-        raise ValueError(f"{path} is empty; fetch or write the file again")
-    try:
-        return json.loads(content if polygons else _POLYGONS.sub(b'"segmentation":[]', content))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a whole JSON file ({error}); fetch or write the file again") from None
+    content = files.read_bytes(path)
+    return files.parse_json(content if polygons else _POLYGONS.sub(b'"segmentation":[]', content), path)
 
 
 def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default: Any = None) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""Files that others rely on: written whole or not at all, and read with an error that names the file and the remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in `path`'s place; folders are made.
+
+    A reader never sees half a file, and an interruption leaves the old one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, atomically."""
+    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically; NaN is refused."""
+    write_text(path, json.dumps(value, allow_nan=False))
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The content of a file that must not be empty.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is empty, or a folder.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; check the path of the file") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a JSON file; name the file in it") from None
+    if not content.strip():
+        raise ValueError(f"{path} is empty; fetch or write the file again (`[]` stands for no results)")
+    return content
+
+
+def parse_json(content: bytes, path: Path | str) -> Any:
+    """What the bytes of the file `path` say; raises ValueError where they are no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a whole JSON file ({error}); fetch or write the file again") from None
+
+
+def read_json(path: Path | str) -> Any:
+    """The content of a JSON file; raises as `read_bytes` and `parse_json` do."""
+    return parse_json(read_bytes(path), path)
