@@ -1,8 +1,8 @@
-"""What the method does to one crop, drawn: anchor, spatial mask, channel weights, heatmaps before and after.
+"""What the method does to crops of the three kinds of crowds, drawn by `rdpose.anatomy`.
 
     python recipes/method_figures.py --weights WEIGHTS --data data --out docs/images
 
-One figure for each kind of crowd whose set is there: rendered and pasted (recipes/make_sets.py), real (coco).
+One figure for each kind whose set is there: rendered and pasted (recipes/make_sets.py), real (coco).
 """
 
 from __future__ import annotations
@@ -10,15 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
-import numpy as np
-import torch
-from torch import Tensor
-
-from rdpose import checkpoint, drawing
+from rdpose import anatomy, checkpoint, drawing
 from rdpose.data import annotations
-from rdpose.data.loading import PictureCrops, PictureDataset
-from rdpose.models.decoupling import NeighbourDecoupling, features_at
+from rdpose.data.loading import PictureDataset
 from rdpose.models.rdpose import RDPose
 
 SETS = {
@@ -26,7 +20,6 @@ SETS = {
     "pasted": ("sets/pasted/annotations/person_keypoints_heavy.json", "sets/pasted/images/heavy"),
     "real": ("coco/annotations/person_keypoints_val2017.json", "coco/images/val2017"),
 }
-TITLES = ("crop and boxes", "direct, anchor", "spatial mask", "channel weights", "decoupled", "what it took away")
 
 
 def main() -> None:
@@ -44,68 +37,7 @@ def main() -> None:
         if file.exists():
             people = annotations.read(file, images, skeleton=skeleton)
             dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
-            rows = [row(network, crops) for crops in crowded(dataset, options.num)]
-            print(drawing.save(options.out / f"method-{kind}.png", drawing.panel(rows, titles=TITLES, cell_height=192)))
-
-
-def crowded(dataset: PictureDataset, num: int) -> list[PictureCrops]:
-    """For each of the first pictures with neighbours, the person whose crop they fill most, as a crop of its own."""
-    found = []
-    for index in range(len(dataset)):
-        crops = dataset[index]
-        size = (crops.neighbours[..., 2:] - crops.neighbours[..., :2]).prod(-1).sum(1)
-        if size.max() > 0:
-            best = int(size.argmax())
-            found.append(PictureCrops(*(column[best : best + 1] for column in crops)))
-        if len(found) == num:
-            break
-    return found
-
-
-@torch.inference_mode()
-def row(network: RDPose, crops: PictureCrops) -> list[np.ndarray]:
-    """The pictures of one person."""
-    features, maps = network.features(crops.image, crops.neighbours, crops.box)
-    direct = network.head(features)
-    anchor = network.anchor(direct, maps)
-    after = network.decouple(features, anchor, maps)
-    mask, weights = inside(network.decoupling, features, anchor, maps)
-    crop = np.ascontiguousarray(crops.image[0].permute(1, 2, 0).numpy())
-    boxes = torch.cat([crops.box, crops.neighbours[0]]).numpy()
-    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
-    before_map, after_map = direct[0, :-1].amax(0).numpy(), after[0, :-1].amax(0).numpy()
-    top = float(max(before_map.max(), after_map.max()))
-    return [
-        drawing.draw_boxes(crop, boxes, labels=["own", *[""] * (len(boxes) - 1)]),
-        drawing.draw_anchor(drawing.draw_heatmap(crop, before_map, peak=top), anchor[0].numpy() * network.stride),
-        drawing.draw_heatmap(crop, mask[0, 0].numpy(), peak=1.0),
-        bars(weights[0].numpy(), crop.shape[0]),
-        drawing.draw_heatmap(crop, after_map, peak=top),
-        drawing.draw_heatmap(crop, np.maximum(before_map - after_map, 0), peak=top / 4),
-    ]
-
-
-def inside(fdm: torch.nn.Module | None, features: Tensor, anchor: Tensor, maps: Tensor | None) -> tuple[Tensor, Tensor]:
-    """FDM's spatial mask (1, 1, h, w) and channel weights (1, channels)."""
-    vector = features_at(features, anchor)
-    if isinstance(fdm, NeighbourDecoupling):
-        assert maps is not None
-        other = fdm.neighbours_vector(features, maps)
-        return fdm.spatial_mask(features, vector, other, anchor, maps), fdm.channel(torch.cat([vector, other], dim=1))
-    assert fdm is not None
-    return fdm.spatial_mask(features, vector, anchor), fdm.channel(vector)  # pyrefly: ignore [not-callable]
-
-
-def bars(values: np.ndarray, side: int) -> np.ndarray:
-    """(side, side, 3): one bar a channel, up where it is strengthened, down where it is turned round."""
-    picture = np.full((side, side, 3), 255, np.uint8)
-    scale = side * 0.45 / max(float(np.abs(values).max()), 1e-9)
-    edges = np.linspace(0, side, len(values) + 1).astype(int)
-    for value, left, right in zip(values, edges[:-1], edges[1:], strict=True):
-        low, high = sorted((side // 2, side // 2 - int(value * scale)))
-        color = (230, 126, 34) if value > 0 else (52, 120, 190)
-        cv2.rectangle(picture, (int(left), low), (int(right) - 2, high), color, -1)
-    return picture
+            print(drawing.save(options.out / f"method-{kind}.png", anatomy.draw(network, dataset, options.num)))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys, monkeypatch: pytest
     sizes, overrides = {"train2017": 6, "val2017": 6}, ["train.epochs=1", "model.image_size=[64, 96]"]
     printed = "\n".join(demo.run(tmp_path, overrides=overrides, num_pictures=sizes))
     assert "| hrnet_small rdpose 96x64, given boxes, flip test |" in printed
-    for name in ("found.png", "decoupling.png"):
+    for name in ("found.png", "decoupling.png", "shipped.png"):
         assert str(tmp_path / name) in printed
         assert cv2.imread(str(tmp_path / name)).std() > 10
     assert (tmp_path / "output/crowds/hrnet_small/demo/final_state.safetensors").exists()

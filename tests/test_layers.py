@@ -22,7 +22,7 @@ TIERS = [
     "heatmaps oks losses config muon",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
-    "predicting prediction video",
+    "predicting prediction video anatomy",
     "training testing showing report robustness export",
     "demo cli __main__ __init__",
 ]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from rdpose import checkpoint, config, drawing, testing, training
+from rdpose import anatomy, checkpoint, config, drawing, inference, prediction, testing, training
 from rdpose.config import Settings
+from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, sources, synthetic
 from rdpose.data.loading import PictureDataset
+from rdpose.data.people import People
 from rdpose.distributed import process
 from rdpose.inference import Inference
 from rdpose.models.rdpose import RDPose
@@ -21,6 +23,8 @@ from rdpose.progress import Bar, clock
 from rdpose.skeletons import Skeleton
 
 NUM_PICTURES = {"train2017": 600, "val2017": 100}
+SAMPLES = Path(os.environ.get("RDPOSE_SHARED", "../shared")) / "data/samples/coco"
+"""Photographs with people, where they are at hand."""
 VARIETY = 0.25
 """Of the scenes: minutes are too short to learn what people who turn their back do."""
 
@@ -42,8 +46,12 @@ def run(
     yield f"\n{scores}\n"
     network, _, skeleton = checkpoint.load_network(best)
     assert isinstance(network, RDPose)
-    yield f"people found:          {draw_found(settings, skeleton, network, out / 'found.png')}"
-    yield f"direct and decoupled:  {draw_decoupling(settings, skeleton, network, out / 'decoupling.png')}"
+    people, _ = sources.testing_people(settings.data, settings.test, skeleton)
+    ours = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
+    yield f"people found:          {draw_found(ours, people, settings, out / 'found.png', num=6)}"
+    crops = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+    yield f"inside the method:     {drawing.save(out / 'decoupling.png', anatomy.draw(network, crops))}"
+    yield f"the shipped network:   {draw_shipped(people, out / 'shipped.png')}"
     yield f"weights:               {best}"
     yield f"time:                  {clock(time.monotonic() - started)}"
 
@@ -73,48 +81,30 @@ def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:
             )
 
 
-def draw_found(settings: Settings, skeleton: Skeleton, network: RDPose, path: Path, *, num: int = 6) -> Path:
-    """Held-out scenes with the people that the network found."""
-    people, _ = sources.testing_people(settings.data, settings.test, skeleton)
+def draw_shipped(rendered: People, path: Path) -> Path:
+    """What the network inside the package finds: on photographs where the samples are at hand, else on the scenes."""
+    network, settings, skeleton = inference.open_network(prediction.shipped_weights())
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"workers": 0})})
+    shipped = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
+    people = real_people(skeleton)
+    return draw_found(shipped, rendered if people is None else people, settings, path, num=4)
+
+
+def real_people(skeleton: Skeleton, samples: Path = SAMPLES) -> People | None:
+    """People on photographs, whose boxes are given; None where those are not at hand."""
+    file = samples / "test_coco.json"
+    return annotation_files.read(file, samples, skeleton=skeleton) if file.exists() else None
+
+
+def draw_found(inference: Inference, people: People, settings: Settings, path: Path, *, num: int) -> Path:
+    """The first pictures of these people, with what the network found."""
     few = people.select(np.flatnonzero(people.image_index < num))
-    inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
     with process() as here:
         found = testing.find(inference, few, settings, here)
     drawn = []
-    for image in range(num):
+    for image in range(min(num, people.num_images)):
         mine = few.image_index[found.rows] == image
         picture = pictures.read(few.image_path(image))
-        drawn.append(drawing.draw_poses(picture, found.joints[mine], found.confidence[mine], skeleton))
-    return drawing.save(path, drawing.panel([drawn[:3], drawn[3:]]))
-
-
-@torch.inference_mode()
-def draw_decoupling(settings: Settings, skeleton: Skeleton, network: RDPose, path: Path, *, num: int = 6) -> Path:
-    """Crops of people with neighbours: direct heatmaps with the anchor, decoupled heatmaps, joints."""
-    people, _ = sources.testing_people(settings.data, settings.test, skeleton)
-    dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
-    rows = []
-    for item in range(len(dataset)):
-        crops = dataset[item]
-        crowded = int((crops.neighbours[..., 2] > crops.neighbours[..., 0]).sum(1).argmax())
-        one = [part[crowded : crowded + 1] for part in (crops.image, crops.neighbours, crops.box)]
-        features, maps = network.features(*one)
-        direct = network.head(features)
-        anchor = network.anchor(direct, maps)
-        after = network.decouple(features, anchor, maps)[:, :-1]
-        joints, confidence = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma).joints(*one)
-        crop = np.ascontiguousarray(one[0][0].permute(1, 2, 0).numpy())
-        rows.append(
-            [
-                crop,
-                drawing.draw_anchor(
-                    drawing.draw_heatmap(crop, direct[0, :-1].amax(0).numpy()), anchor[0].numpy() * network.stride
-                ),
-                drawing.draw_heatmap(crop, after[0].amax(0).numpy()),
-                drawing.draw_poses(crop, joints.numpy(), confidence.numpy(), skeleton),
-            ]
-        )
-        if len(rows) == num:
-            break
-    titles = ("crop", "direct heatmap and anchor", "decoupled heatmap", "joints")
-    return drawing.save(path, drawing.panel(rows, titles=titles, cell_height=256))
+        drawn.append(drawing.draw_poses(picture, found.joints[mine], found.confidence[mine], inference.skeleton))
+    half = -(-len(drawn) // 2)
+    return drawing.save(path, drawing.panel([drawn[:half], drawn[half:]]))
