@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from rdpose import geometry
@@ -91,8 +92,7 @@ def disturb_boxes(rng: np.random.Generator, boxes_xyxy: np.ndarray, shift: float
 def change_pixels(rng: np.random.Generator, crop: np.ndarray, settings: AugmentSettings) -> np.ndarray:
     """A crop (height, width, 3) uint8 with other colours and, at times, a rectangle painted over."""
     if settings.color:
-        table = _color_tables(rng, settings.color)
-        crop = np.stack([table[channel][crop[..., channel]] for channel in range(3)], axis=-1)
+        crop = cv2.LUT(crop, np.ascontiguousarray(_color_tables(rng, settings.color).T)[None])
     if rng.random() < settings.erase:
         height, width = crop.shape[:2]
         size = rng.uniform(0.1, 0.4, 2) * (width, height)
