@@ -13,7 +13,14 @@ from torch.utils.data import DataLoader
 from rdpose import geometry
 from rdpose.config import AugmentSettings, NeighbourSettings
 from rdpose.data import annotations, loading, pictures
-from rdpose.data.loading import CropDataset, EpochSampler, PictureDataset, crop_people, neighbours_in_crop
+from rdpose.data.loading import (
+    CropDataset,
+    EpochSampler,
+    PictureDataset,
+    crop_people,
+    neighbours_in_crop,
+    rivals_in_crop,
+)
 from rdpose.data.people import People
 
 SIZE = (64, 96)
@@ -46,10 +53,33 @@ def test_a_sample_has_one_shape_and_type_for_everybody(people: People) -> None:
         "visible": ((17,), torch.uint8),
         "box": ((4,), torch.float32),
         "neighbours": ((3, 4), torch.float32),
+        "rivals": ((3, 17, 3), torch.float32),
         "draws": ((4,), torch.float32),
         "index": ((), torch.int64),
     }
     torch.utils.data.default_collate([dataset[0, index] for index in range(len(dataset))])
+
+
+def test_rivals_are_the_joints_of_others_that_lie_in_the_crop() -> None:
+    joints = np.array([[[1, 2], [99, 2]], [[5, 6], [7, 8]], [[-1, 0], [3, 200]]], np.float32)
+    visible = np.array([[2, 2], [1, 2], [2, 2]])
+    found = rivals_in_crop(joints, visible, SIZE, 2)
+    assert found.tolist() == [[[5, 6, 1], [7, 8, 1]], [[1, 2, 1], [0, 0, 0]]]
+    assert not rivals_in_crop(joints[:0], visible[:0], SIZE, 2).any()
+
+
+def test_rivals_are_mirrored_with_the_crop(people: People) -> None:
+    straight, mirrored = (crops(people, STILL.model_copy(update={"flip": flip})) for flip in (0.0, 1.0))
+    compared = 0
+    for index in range(len(straight)):
+        one, other = straight[0, index]["rivals"], mirrored[0, index]["rivals"][:, people.skeleton.flip_order]
+        other[..., 0] = SIZE[0] - 1 - other[..., 0]
+        for rival in one[one[:, :, 2].sum(1) > 4]:  # their order may change, as a joint may leave the crop's edge
+            both = (rival[:, 2] > 0) & (other[:, :, 2] > 0)
+            distance = ((other - rival)[..., :2].abs().amax(-1) * both).amax(1)
+            assert distance[both.sum(1) > 3].min() < 1e-3
+            compared += 1
+    assert compared > 3
 
 
 def test_seed_epoch_and_index_decide(people: People) -> None:
