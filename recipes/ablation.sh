@@ -12,22 +12,22 @@ cd "$(dirname "$0")/.."
 OUT=${1:-output/ablation}
 PYTHON=${PYTHON:-.venv/bin/python}
 export OMP_NUM_THREADS=1
-train=(experiments/small/all_128x96.yaml name=pretrain model.variant=plain "output_dir=$OUT" data.test=null train.validate_every=0 train.threads=2)
+train=(experiments/small/all_128x96.yaml name=pretrain model.variant=plain "output_dir=$OUT" data.test=null train.validate_every=0)
 if [[ -n ${QUICK:-} ]]; then
   DATA=$OUT/data scale=0.04 shared=none
   train+=('data.train=[{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}]'
-    train.epochs=6 train.warmup_steps=20 train.ema=0.98 data.workers=0)
+    train.epochs=6 train.warmup_steps=20 train.ema=0.98)
   ablation=(--crops 160 --seeds 0 1 --people 30)
 else
   DATA=${DATA:-data} scale=1 shared=$DATA
-  train+=(train.schedule=steps 'train.lr_steps=[999]' train.epochs=8 train.batch_size=16 train.ema=0.998)
-  ablation=(--crops 9600 --seeds 0 1 2)
+  train+=(train.schedule=steps 'train.lr_steps=[999]' train.epochs=4)
+  ablation=(--crops 8000 --seeds 0 1 2)
 fi
 
 "$PYTHON" recipes/make_sets.py --out "$DATA/sets" --shared "$shared" --scale "$scale"
 if [[ -z ${INIT:-} ]]; then
-  INIT=$OUT/small/hrnet_small/pretrain/final_state.safetensors
-  [[ -f $INIT ]] || "$PYTHON" -m rdpose train "${train[@]}" "data.root=$DATA" --resume
+  INIT=$OUT/small/unet_small/pretrain/final_state.safetensors
+  [[ -f $INIT ]] || "$PYTHON" -m torch.distributed.run --nproc-per-node 2 -m rdpose train "${train[@]}" "data.root=$DATA" --resume
 fi
 "$PYTHON" recipes/ablation.py --init "$INIT" --data "$DATA" --out "$OUT" --parallel 2 "${ablation[@]}"
 cat "$OUT/table.md"

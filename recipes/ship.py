@@ -1,0 +1,32 @@
+"""Puts trained weights into the package: half precision, half the size; figures stay (docs/model-card.md).
+
+python recipes/ship.py output/small/unet_small/ship/model_best.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rdpose import checkpoint
+from rdpose.prediction import SHIPPED
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src/rdpose"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--out", type=Path, default=PACKAGE / SHIPPED)
+    options = parser.parse_args()
+    weights = checkpoint.load_weights(options.weights)
+    tensors = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights.tensors.items()}
+    model = weights.settings.model.model_copy(update={"init": ""})
+    data = weights.settings.data.model_copy(update={"root": "data"})
+    settings = weights.settings.model_copy(update={"name": "small", "model": model, "data": data})
+    checkpoint.save_weights(options.out, tensors, settings, weights.skeleton)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
