@@ -162,8 +162,8 @@ def draw_sources(data: Path, out: Path, crops: int, seed: int) -> tuple[list[dic
     Raises:
         FileNotFoundError: there is nothing to train on.
     """
-    files = {name: data / name / f"annotations/person_keypoints_{part}.json" for name, part in PARTS.items()}
-    present = {name: json.loads(path.read_text()) for name, path in files.items() if path.exists()}
+    paths = {name: data / name / f"annotations/person_keypoints_{part}.json" for name, part in PARTS.items()}
+    present = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
     if not present:
         raise FileNotFoundError(f"there is no training set in {data}; make them by recipes/make_sets.py")
     total = sum(SHARES[name] for name in present)
