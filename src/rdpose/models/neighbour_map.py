@@ -11,6 +11,9 @@ from torch import Tensor, nn
 NUM_MAPS = 4
 """Inside the own box, near its centre, inside any other box, near any other centre."""
 
+GAIN = 8.0
+"""Of the maps: the convolution starts at zero, and so has its say after an eighth of the steps."""
+
 
 class NeighbourMap(nn.Module):
     """Adds what the boxes say to a stem's output, through a convolution that is zero at first: an untrained map
@@ -27,7 +30,7 @@ class NeighbourMap(nn.Module):
 
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
         """(batch, channels, height, width) features with maps (batch, NUM_MAPS, height, width) joined to them."""
-        return features + self.join(maps.to(features.dtype))
+        return features + GAIN * self.join(maps.to(features.dtype))
 
 
 def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride: float) -> Tensor:
@@ -46,10 +49,10 @@ def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride
     return torch.cat([torch.stack([one.amax(dim=1) for one in pair], dim=1) for pair in pairs], dim=1)
 
 
-def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 8.0) -> tuple[Tensor, Tensor]:
+def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 20.0) -> tuple[Tensor, Tensor]:
     """Two soft maps per box, each (batch, boxes, height, width): inside the box, and nearness to its centre.
 
-    Inside falls from 1 to 0 across the edge, within about a quarter of the box's half size; nearness is a Gaussian
+    Inside falls from 1 to 0 across the edge, within about a tenth of the box's half size; nearness is a Gaussian
     whose deviation is half of the half size. Both are separable in x and y, and 0 for a box without area.
     """
     x = torch.arange(width, device=boxes.device, dtype=boxes.dtype)
