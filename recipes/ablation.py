@@ -49,7 +49,6 @@ ROWS = (
     Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),
-    Row("boxes-residual", "boxes + residual FDM + PDM", ("model.variant=boxes-residual",)),
     Row("official", "published code's behaviour (official)", ("model.variant=official",)),
 )
 SHARES = {"sets/pasted": 0.5, "sets/rendered": 0.4, "coco": 0.1}

@@ -186,7 +186,7 @@ def test_cost_counts_parameters_and_multiply_adds() -> None:
     channels, cells = network("plain").backbone.channels, 16 * 24
     more = decoupled["cost/multiply-adds"] - plain["cost/multiply-adds"]
     linear, mask, fuse = 2 * channels**2, 75 * cells, 2 * channels**2 * cells
-    head = (channels * (17 + 1) * 2 - channels * 17) * cells
+    head = (channels * (17 + 1) + channels - channels * 17) * cells  # all maps once, and the centre's before them
     assert more == linear + mask + fuse + head
 
 

@@ -79,7 +79,7 @@ def test_targets_by_hand(batch: dict[str, Tensor]) -> None:
     np.testing.assert_allclose(found.center.numpy(), centers, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", ["rdpose", "rdpose-paper", "rdpose-residual", "boxes-residual"])
+@pytest.mark.parametrize("variant", ["rdpose", "rdpose-paper", "rdpose-residual"])
 def test_terms_by_hand(batch: dict[str, Tensor], variant: str) -> None:
     network, training = make(variant)
     terms = training.eval()(batch)

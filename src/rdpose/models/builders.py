@@ -31,11 +31,10 @@ DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {
     "rdpose-paper": FeatureDecoupling,
     "rdpose-residual": partial(FeatureDecoupling, residual=True),
     "boxes": None,
-    "boxes-residual": partial(FeatureDecoupling, residual=True),
     "plain": None,
 }
 """What decouples, by variant; it is made with the number of channels."""
-NEIGHBOUR_AWARE = ("rdpose", "boxes", "boxes-residual")
+NEIGHBOUR_AWARE = ("rdpose", "boxes")
 """Variants that join the people's boxes to the features."""
 VARIANTS = (*DECOUPLINGS, "official")
 
@@ -47,8 +46,7 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
         backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`.
         variant: rdpose (boxes joined after the stem, decoupling that knows the neighbours), rdpose-paper, plain
             (nothing decouples), official (what the published code computes), or one of the ablation's steps between:
-            boxes (joined after the stem, nothing decouples), rdpose-residual and boxes-residual (the paper's FDM,
-            residual, without and with the boxes).
+            boxes (joined after the stem, nothing decouples), rdpose-residual (the paper's FDM, residual, no boxes).
 
     Raises:
         ValueError: the backbone or the variant is unknown.

@@ -54,14 +54,14 @@ def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Te
     """Where the joints of other people are and the person's own are not, 0 to 1, in the shape of `like`.
 
     Args:
-        rivals: (batch, others, joints, 3) x, y in crop pixels and whether they count.
+        rivals: (batch, others, joints, 3) x, y in crop pixels and whether they count; people without any come last.
         like: (batch, joints, height, width) target heatmaps.
     """
     (height, width), found = like.shape[-2:], torch.zeros_like(like)
-    for other in rivals.unbind(1):
-        if other[..., 2].any():
-            maps, _ = heatmaps.render(other[..., :2] / stride, other[..., 2] > 0, height, width, sigma)
-            found = torch.maximum(found, maps)
+    most = int((rivals[..., 2] > 0).any(dim=2).sum(dim=1).max())
+    for other in rivals[:, :most].unbind(1):
+        maps, _ = heatmaps.render(other[..., :2] / stride, other[..., 2] > 0, height, width, sigma)
+        found = torch.maximum(found, maps)
     return found * (1 - like)
 
 
