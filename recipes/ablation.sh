@@ -20,7 +20,7 @@ if [[ -n ${QUICK:-} ]]; then
   ablation=(--crops 160 --seeds 0 1 --people 30)
 else
   DATA=${DATA:-data} scale=1 shared=$DATA
-  train+=(train.schedule=steps 'train.lr_steps=[999]' train.epochs=4)
+  train+=(train.schedule=steps 'train.lr_steps=[999]' train.epochs=3)
   ablation=(--crops 8000 --seeds 0 1 2)
 fi
 

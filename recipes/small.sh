@@ -10,7 +10,7 @@ config=experiments/small/all_128x96.yaml
 runs=output/small/unet_small
 
 $bin/python recipes/make_sets.py --out data/sets
-$bin/torchrun --nproc-per-node 2 -m rdpose train $config name=pretrain model.variant=plain train.epochs=4 \
+$bin/torchrun --nproc-per-node 2 -m rdpose train $config name=pretrain model.variant=plain train.epochs=3 \
     train.schedule=steps "train.lr_steps=[999]" --resume
 $bin/rdpose train $config name=ship loss.rivals=3 model.init=$runs/pretrain/final_state.safetensors --resume
 $bin/python recipes/ship.py $runs/ship/model_best.safetensors
