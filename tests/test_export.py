@@ -16,6 +16,7 @@ from rdpose import checkpoint, exported, heatmaps, testing
 from rdpose.config import Settings
 from rdpose.inference import Network, open_network
 from rdpose.models import builders
+from rdpose.models.neighbour_map import GAIN
 from rdpose.models.rdpose import RDPose
 from rdpose.skeletons import COCO_17
 
@@ -59,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     nn.init.normal_(network.head.weight, std=0.1)
     for layer in (network.neighbour_map, network.decoupling):
         for parameter in layer.parameters() if layer else ():
-            nn.init.normal_(parameter, std=0.05)
+            nn.init.normal_(parameter, std=0.05 / GAIN if layer is network.neighbour_map else 0.003)
     path = folder / "small.safetensors"
     checkpoint.save_weights(path, network.state_dict(), settings, COCO_17)
     reports = export(path), export(path, format="openvino", decode=True)
@@ -82,7 +83,7 @@ def test_heatmaps_of_any_batch_are_those_of_torch(made: Made, engine: str, peopl
     given = batch(people, others)
     expected = made.network(*given)
     assert expected.std() > 0.1
-    torch.testing.assert_close(made.load(engine)(*given), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(made.load(engine)(*given), expected, rtol=5e-4, atol=2e-4)
 
 
 @torch.inference_mode()
