@@ -60,7 +60,7 @@ def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 20.0) 
     known = ((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).to(boxes.dtype)[..., None]
     across = _relative(x, boxes[..., 0], boxes[..., 2])
     down = _relative(y, boxes[..., 1], boxes[..., 3])
-    inside = [torch.sigmoid(sharpness * (1 - side.abs())) * known for side in (across, down)]
+    inside = [(0.5 + 0.5 * torch.tanh(sharpness / 2 * (1 - side.abs()))) * known for side in (across, down)]
     near = [torch.exp(-2 * side.square()) * known for side in (across, down)]
     return inside[0][..., None, :] * inside[1][..., :, None], near[0][..., None, :] * near[1][..., :, None]
 
