@@ -22,6 +22,7 @@ from statistics import median
 
 import cv2
 import numpy as np
+import reference
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -93,9 +94,9 @@ def published(path: Path, boxes_xywh: np.ndarray, size_wh: tuple[int, int], netw
     samples = [published_sample(path, box, size_wh) for box in boxes_xywh]
     images = torch.stack([torch.from_numpy(image) for image, _ in samples])
     maps = network(images)
-    flipped = published_unflip(network(torch.from_numpy(images.numpy()[:, :, :, ::-1].copy())).numpy())
+    flipped = reference.unflip(network(torch.from_numpy(images.numpy()[:, :, :, ::-1].copy())).numpy())
     maps = ((maps + torch.from_numpy(flipped)) * 0.5).numpy()
-    joints = published_decode(maps)
+    joints = reference.quarter(maps)
     for person, (_, back) in enumerate(samples):
         for joint in range(len(joints[person])):
             joints[person, joint] = back[:, :2] @ (joints[person, joint] * 4) + back[:, 2]
@@ -108,44 +109,10 @@ def published_sample(path: Path, box_xywh: np.ndarray, size_wh: tuple[int, int])
     center, size = geometry.crop_region(box_xywh, size_wh[0] / size_wh[1])
     transform = geometry.crop_transform(center, size, size_wh)
     crop = cv2.warpAffine(picture, transform.astype(np.float64), size_wh, flags=cv2.INTER_LINEAR)
-    published_targets(np.random.default_rng(0).uniform(0, size_wh, (COCO.num_joints, 2)), size_wh)
+    unseen = np.random.default_rng(0).uniform(0, [width // 4 for width in size_wh], (1, COCO.num_joints, 2))
+    reference.render(unseen, size_wh[1] // 4, size_wh[0] // 4, SIGMA)
     image = (crop.transpose(2, 0, 1).astype(np.float32) / 255 - MEAN[:, None, None]) / STD[:, None, None]
     return image, geometry.invert(transform)
-
-
-def published_targets(joints: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    width, height = size_wh[0] // 4, size_wh[1] // 4
-    targets, radius = np.zeros((len(joints), height, width), np.float32), 3 * SIGMA
-    for joint, place in enumerate(joints):
-        x, y = (int(value / 4 + 0.5) for value in place)
-        offset = np.arange(-radius, radius + 1, dtype=np.float32)
-        square = np.exp(-(offset**2 + offset[:, None] ** 2) / (2 * SIGMA**2))
-        left, top, right, bottom = max(0, x - radius), max(0, y - radius), x + radius + 1, y + radius + 1
-        part = targets[joint, top:bottom, left:right]
-        part[:] = square[top - y + radius :, left - x + radius :][: part.shape[0], : part.shape[1]]
-    return targets
-
-
-def published_unflip(maps: np.ndarray) -> np.ndarray:
-    """Mirror, exchange pair by pair, move one cell to the right."""
-    turned = maps[..., ::-1].copy()
-    for left, right in COCO.flip_pairs:
-        turned[:, left], turned[:, right] = turned[:, right].copy(), turned[:, left].copy()
-    turned[..., 1:] = turned[..., :-1].copy()
-    return turned
-
-
-def published_decode(maps: np.ndarray) -> np.ndarray:
-    """(people, joints, 2) cells: the largest, then joint by joint a quarter towards the larger neighbours."""
-    height, width = maps.shape[2:]
-    best = maps.reshape(*maps.shape[:2], -1).argmax(2)
-    joints = np.stack([best % width, best // width], axis=-1).astype(np.float32)
-    for index in np.ndindex(joints.shape[:2]):
-        heatmap, (x, y) = maps[index], joints[index].astype(int)
-        if 1 < x < width - 1 and 1 < y < height - 1:
-            slope = [heatmap[y, x + 1] - heatmap[y, x - 1], heatmap[y + 1, x] - heatmap[y - 1, x]]
-            joints[index] += 0.25 * np.sign(slope)
-    return joints
 
 
 def make_weights(path: Path, settings: Settings) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import pickle
 import re
+import runpy
 import sys
 import types
 from collections.abc import Callable
@@ -56,20 +56,15 @@ def save(path: Path, content: Any, **options: Any) -> Path:
     return path
 
 
-@cache
-def golden_module(golden: Path) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_formula", golden / "formula.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def formula(golden: Path) -> dict[str, Any]:
+    """The functions that drew the golden weights and inputs, by name."""
+    return runpy.run_path(str(golden / "formula.py"))
 
 
 @cache
 def golden_state(golden: Path, keys: str, gain: float) -> State:
     """The golden weights under every published key of an RDPose."""
-    shapes, fill = json.loads((golden / "keys.json").read_text())[keys], golden_module(golden).fill
+    shapes, fill = json.loads((golden / "keys.json").read_text())[keys], formula(golden)["fill"]
     return {
         key: torch.from_numpy(fill(key, tuple(shape), gain)) if shape else torch.tensor(0)
         for key, shape in shapes.items()
@@ -92,13 +87,13 @@ def test_a_published_file_gives_the_published_numbers(
     state = golden_state(golden, keys, float(values["gain"]))
     if variant == "plain":
         head = {"final_layer.weight": (17, 32, 1, 1), "final_layer.bias": (17,)}
-        fill = golden_module(golden).fill
+        fill = formula(golden)["fill"]
         state = {key: tensor for key, tensor in state.items() if "attn" not in key}
         state |= {key: torch.from_numpy(fill(key, shape, float(values["gain"]))) for key, shape in head.items()}
     network, settings, skeleton = weights.load_network(save(tmp_path / "published.pth", state), Asked(bgr=False))
     assert (settings.model.variant, skeleton) == (variant, skeletons.COCO_17)
     shape = tuple(values["input_shape"])
-    image = torch.from_numpy(golden_module(golden).golden_input(int(values["input_seed"]), shape))
+    image = torch.from_numpy(formula(golden)["golden_input"](int(values["input_seed"]), shape))
     network.normalise = nn.Identity()  # the golden input is normalised already
     with torch.no_grad():
         maps = network.maps(image) if isinstance(network, OfficialRDPose) else network(image)

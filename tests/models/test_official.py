@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
+import runpy
 from collections import OrderedDict
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -23,20 +22,13 @@ from rdpose.models.resnet import SimpleBaseline
 Golden = dict[str, np.ndarray]
 
 
-def formula(golden: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_formula", golden / "formula.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def read(golden: Path, name: str) -> tuple[Golden, Tensor]:
     """A golden file and its network's input."""
     with np.load(golden / f"{name}.npz") as file:
         values = dict(file)
-    image = formula(golden).golden_input(int(values["input_seed"]), tuple(values["input_shape"]))
+    image = runpy.run_path(str(golden / "formula.py"))["golden_input"](
+        int(values["input_seed"]), tuple(values["input_shape"])
+    )
     return values, torch.from_numpy(image)
 
 
@@ -53,7 +45,7 @@ def filled_backbone(golden: Path, config: str, gain: float) -> nn.Module:
 
 
 def fill(network: nn.Module, golden: Path, gain: float) -> None:
-    draw = formula(golden).fill
+    draw = runpy.run_path(str(golden / "formula.py"))["fill"]
     for key, tensor in network.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(torch.from_numpy(draw(key, tuple(tensor.shape), gain)))
