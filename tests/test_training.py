@@ -234,6 +234,21 @@ def test_every_kind_of_training_steps(tiny_settings: Maker, overrides: tuple[str
     assert torch.equal(before, after) != changes
 
 
+def test_frozen_parts_stay_as_they_start(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.freeze=[backbone.conv1, backbone.bn1, backbone.layer1]")
+    with distributed.process() as here:
+        before = {key: tensor.clone() for key, tensor in Run(settings, here).network.state_dict().items()}
+    after = run_of(settings, 1).network.state_dict()
+    changed = {".".join(key.split(".")[:2]) for key, tensor in after.items() if not torch.equal(tensor, before[key])}
+    assert changed.isdisjoint({"backbone.conv1", "backbone.bn1", "backbone.layer1"})
+    assert {"backbone.conv2", "backbone.bn2", "head.weight"} <= changed
+
+
+def test_freezing_what_is_not_there_is_refused(tiny_settings: Maker) -> None:
+    with pytest.raises(ValueError, match=r"no part backbone.layer9; there are .*backbone.layer1, .*head"):
+        run_of(tiny_settings("train.freeze=[backbone.layer9]"), 1)
+
+
 def test_an_unlabelled_test_set_chooses_no_best(tiny_settings: Maker, tiny_crowd: Path, tmp_path: Path) -> None:
     labels = json.loads((tiny_crowd / "annotations/person_keypoints_val2017.json").read_text())
     (tmp_path / "image_info.json").write_text(json.dumps(labels | {"annotations": []}))

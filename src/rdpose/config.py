@@ -29,7 +29,7 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, or resnet18, 34, 50, 101, 152 (SimpleBaseline)."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, resnet18, 34, 50, 101 or 152."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -162,6 +162,8 @@ class TrainSettings(Group):
     """auto: bf16 where the device gains from it, fp32 elsewhere."""
     freeze_batch_norm: bool = False
     """Keep the statistics that the network starts with."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the network that stay as they start, by name: backbone, backbone.conv_stem, ..."""
     sync_batch_norm: bool = True
     """Statistics are shared between GPUs (a CPU cannot)."""
     validate_every: Annotated[int, Field(ge=0)] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -86,11 +87,25 @@ class WeightAverage:
             self.tensors[key].copy_(tensor)
 
 
-def freeze_batch_norm(network: nn.Module) -> None:
-    """Let batch norms use, and keep, the statistics they have."""
+def freeze_batch_norm(network: nn.Module, *, all_of_them: bool = True) -> None:
+    """Let batch norms use, and keep, the statistics they have: all of them, or those whose weights are frozen."""
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (all_of_them or not module.weight.requires_grad):
             module.eval()
+
+
+def freeze(network: nn.Module, names: Sequence[str]) -> None:
+    """Exclude parts from training: their parameters have no gradient.
+
+    Raises:
+        ValueError: there is no part of that name.
+    """
+    for name in names:
+        try:
+            network.get_submodule(name).requires_grad_(False)
+        except AttributeError:
+            known = ", ".join(part for part, _ in network.named_modules() if part.count(".") < 2)
+            raise ValueError(f"train.freeze: the network has no part {name}; there are {known}") from None
 
 
 class Stepper:

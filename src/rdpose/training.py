@@ -70,6 +70,7 @@ class Run:
             report = transfer.start_from(self.network, Path(settings.model.init), self.skeleton)
             if here.is_main:
                 print(report)
+        optimisation.freeze(self.network, settings.train.freeze)
         self.loader, self.sampler = make_loader(settings, self.skeleton, here)
         training = distributed.place(wrap(self.network, settings, self.skeleton), here)
         self.training = spread(training, settings, here)
@@ -100,8 +101,7 @@ class Run:
     def train_epoch(self) -> None:
         """One pass over the people; then the test, when it is due, and the files."""
         self.training.train()
-        if self.settings.train.freeze_batch_norm:
-            optimisation.freeze_batch_norm(self.training)
+        optimisation.freeze_batch_norm(self.training, all_of_them=self.settings.train.freeze_batch_norm)
         self.sampler.epoch = self.epoch
         means, started = Means(), time.monotonic()
         for number, batch in enumerate(self.loader):

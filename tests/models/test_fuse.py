@@ -22,7 +22,14 @@ def lively(network: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "variant"), [("hrnet_small", "rdpose"), ("resnet18", "plain"), ("hrnet_small", "official")]
+    ("backbone", "variant"),
+    [
+        ("hrnet_small", "rdpose"),
+        ("resnet18", "plain"),
+        ("hrnet_small", "official"),
+        ("unet_small", "plain"),
+        ("efficientnet_lite0", "rdpose"),
+    ],
 )
 @torch.inference_mode()
 def test_equal_heatmaps_without_norms(backbone: str, variant: str) -> None:

@@ -37,25 +37,6 @@ def test_size(build, channels: int, low: int, high: int) -> None:
     assert low <= sum(parameter.numel() for parameter in network.parameters()) <= high
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (160, 32)])
-def test_features_stand_at_stride_four(height: int, width: int) -> None:
-    assert tiny()(torch.zeros(2, 3, height, width)).shape == (2, 8, height // 4, width // 4)
-
-
-def test_the_body_continues_where_the_stem_ends() -> None:
-    network, image = tiny().eval(), torch.randn(1, 3, 64, 32)
-    with torch.no_grad():
-        early = network.stem(image)
-        assert early.shape == (1, network.stem_channels, 16, 8)
-        torch.testing.assert_close(network.body(early), network(image))
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 100, 64), (1, 3, 64, 40), (1, 1, 64, 64), (3, 64, 64)])
-def test_other_images_are_refused_with_the_remedy(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="divisible by 32"):
-        tiny()(torch.zeros(shape))
-
-
 def test_fusion_is_the_sum_of_all_branches_at_each_resolution() -> None:
     """The branches summed coarsest first equal the published sum, where each is enlarged by its own factor."""
     torch.manual_seed(0)
@@ -69,32 +50,6 @@ def test_fusion_is_the_sum_of_all_branches_at_each_resolution() -> None:
                 part = layer(outputs[source])
                 total += nn.functional.interpolate(part, size=fused.shape[2:], mode="nearest")
             torch.testing.assert_close(fused, total.relu(), rtol=1e-5, atol=1e-5)
-
-
-def test_channels_last_gives_the_same_features_in_the_same_order() -> None:
-    torch.manual_seed(0)
-    network, image = tiny().eval(), torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        expected = network(image)
-        features = network.to(memory_format=torch.channels_last)(image.to(memory_format=torch.channels_last))
-    assert features.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_every_parameter_has_a_gradient() -> None:
-    network = tiny()
-    network(torch.randn(2, 3, 64, 64)).square().sum().backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
-def test_export_keeps_the_numbers_and_a_free_batch() -> None:
-    network = tiny().eval()
-    program = torch.export.export(
-        network, (torch.randn(2, 3, 64, 64),), dynamic_shapes=({0: torch.export.Dim("batch")},)
-    )
-    image = torch.randn(3, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(program.module()(image), network(image))
 
 
 @pytest.mark.parametrize("block", [BasicBlock, Bottleneck])

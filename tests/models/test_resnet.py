@@ -41,33 +41,6 @@ def test_an_unknown_depth_is_refused() -> None:
         SimpleBaseline(51)
 
 
-@pytest.mark.parametrize("depth", [18, 50])
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96)])
-def test_features_stand_at_stride_four(depth: int, height: int, width: int) -> None:
-    network = small(depth)
-    assert network.channels == 8
-    assert network(torch.zeros(2, 3, height, width)).shape == (2, 8, height // 4, width // 4)
-
-
-def test_the_body_continues_where_the_stem_ends() -> None:
-    network, image = small().eval(), torch.randn(1, 3, 64, 32)
-    with torch.no_grad():
-        early = network.stem(image)
-        assert early.shape == (1, network.stem_channels, 16, 8)
-        torch.testing.assert_close(network.body(early), network(image))
-
-
-def test_an_image_not_divisible_by_32_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(1, 3, 100, 64\).*divisible by 32"):
-        small()(torch.zeros(1, 3, 100, 64))
-
-
-def test_every_parameter_has_a_gradient() -> None:
-    network = small()
-    network(torch.randn(2, 3, 64, 64)).square().sum().backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
 def test_deconvolutions_start_with_he_weights() -> None:
     deconvolution = small().deconv_layers[0]
     assert isinstance(deconvolution, nn.ConvTranspose2d)

@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from rdpose.models import hrnet, resnet, unet
+from rdpose.models import efficientnet, hrnet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose, number_of
@@ -24,6 +24,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_w48": hrnet.hrnet_w48,
     "hrnet_small": hrnet.hrnet_small,
     "unet_small": unet.unet_small,
+    "efficientnet_lite0": efficientnet.efficientnet_lite0,
     **RESNETS,
 }
 DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {

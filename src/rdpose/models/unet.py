@@ -32,13 +32,12 @@ class UNet(nn.Module):
     def __init__(self, widths: tuple[int, int, int, int], blocks: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.channels = self.stem_channels = widths[0]
-        self.conv1 = _conv(3, widths[0] // 2, size=3, stride=2)
-        self.conv2 = _conv(widths[0] // 2, widths[0], size=3, stride=2)
+        self.conv1 = conv_norm(3, widths[0] // 2, size=3, stride=2)
+        self.conv2 = conv_norm(widths[0] // 2, widths[0], size=3, stride=2)
         before, strides = (widths[0], *widths[:-1]), (1, 2, 2, 2)
         levels = zip(before, widths, blocks, strides, strict=True)
         self.down = nn.ModuleList(residual_layer(BasicBlock, *level) for level in levels)
-        self.lateral = nn.ModuleList(_conv(b, a, size=1, stride=1) for a, b in pairwise(widths))
-        self.up = nn.ModuleList(BasicBlock(width, width) for width in widths[:-1])
+        self.lateral, self.up = way_up(widths)
         init_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -55,10 +54,7 @@ class UNet(nn.Module):
         for level in self.down:
             x = level(x)
             seen.append(x)
-        for level in reversed(range(len(self.up))):
-            coarse = interpolate(self.lateral[level](x), scale_factor=2.0, mode="nearest")
-            x = self.up[level](torch.relu(coarse + seen[level]))
-        return x
+        return climb(seen, self.lateral, self.up)
 
 
 def unet_small() -> UNet:
@@ -66,6 +62,22 @@ def unet_small() -> UNet:
     return UNet((32, 64, 128, 192), (1, 2, 2, 2))
 
 
-def _conv(in_channels: int, out_channels: int, *, size: int, stride: int) -> nn.Sequential:
+def way_up(widths: tuple[int, int, int, int]) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """What `climb` needs: 1x1 convolutions from each level's channels to the next finer one's, and a block at each."""
+    lateral = nn.ModuleList(conv_norm(b, a, size=1) for a, b in pairwise(widths))
+    return lateral, nn.ModuleList(BasicBlock(width, width) for width in widths[:-1])
+
+
+def climb(levels: list[Tensor], lateral: nn.ModuleList, up: nn.ModuleList) -> Tensor:
+    """From the coarsest of `levels` (fine to coarse, each half the size before it) up to the finest, joining each."""
+    x = levels[-1]
+    for level in reversed(range(len(up))):
+        coarse = interpolate(lateral[level](x), scale_factor=2.0, mode="nearest")
+        x = up[level](torch.relu(coarse + levels[level]))
+    return x
+
+
+def conv_norm(in_channels: int, out_channels: int, *, size: int, stride: int = 1) -> nn.Sequential:
+    """A convolution and its normalisation."""
     conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
