@@ -82,11 +82,12 @@ class EfficientNetUNet(nn.Module):
         super().__init__()
         self.conv_stem = nn.Conv2d(3, STEM, 3, 2, 1, bias=False)
         self.bn0 = _norm(STEM)
-        self.blocks = nn.ModuleList(_blocks(stages))
-        starts = [place for place, block in enumerate(self.blocks) if block.depthwise_conv.stride == (2, 2)]
-        self.ends = [*starts[1:], len(self.blocks)]
+        blocks = list(_blocks(stages))
+        self.blocks = nn.ModuleList(blocks)
+        starts = [place for place, block in enumerate(blocks) if block.depthwise_conv.stride == (2, 2)]
+        self.ends = [*starts[1:], len(blocks)]
         """Of the blocks at strides 4, 8, 16 and 32."""
-        reached = [self.blocks[end - 1].project_conv.out_channels for end in self.ends]
+        reached = [blocks[end - 1].project_conv.out_channels for end in self.ends]
         self.stem_channels, self.channels = reached[0], widths[0]
         self.skip = nn.ModuleList(conv_norm(a, b, size=1) for a, b in zip(reached, widths, strict=True))
         self.lateral, self.up = way_up(widths)
