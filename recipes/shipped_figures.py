@@ -6,20 +6,19 @@ python recipes/shipped_figures.py --shared ../shared/data [--weights WEIGHTS] [-
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from rdpose import evaluation, files, testing
+from rdpose import evaluation, robustness, testing
 from rdpose.config import Settings
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
 from rdpose.distributed import process
-from rdpose.evaluation.pck import THRESHOLD, TORSOS
+from rdpose.evaluation import coco, pck
 from rdpose.inference import Inference, open_network
 from rdpose.prediction import shipped_weights
+from rdpose.skeletons import Skeleton
 
 CROWDED = 0.1
 DETECTED = "coco/person_detection_results/COCO_val2017_detections_nanodet_person.json"
@@ -37,14 +36,15 @@ def main() -> None:
     inference = Inference.of(network, skeleton, test, sigma=settings.model.sigma)
     lsp = options.shared / "lspet"
     lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=skeleton)
-    print(f"Leeds Sports val, PCK@{THRESHOLD}: {pck(inference, lspet, settings):.3f}")
+    print(f"Leeds Sports val, PCK@{pck.THRESHOLD}: {shared_pck(inference, lspet, settings):.1f} %")
     file = options.shared / "coco/annotations/person_keypoints_val2017.json"
-    coco = annotations.read(file, options.shared / "coco/images/val2017", skeleton=skeleton)
-    found = results(inference, coco, settings)
+    images = options.shared / "coco/images/val2017"
+    val = annotations.read(file, images, skeleton=skeleton)
+    found = results(inference, val, settings)
     print(f"COCO val, given boxes, AP: {evaluation.evaluate(found, file, name='all').figures['AP']:.3f}")
-    print(f"crowdIndex > {CROWDED}, AP: {crowded_ap(found, file):.3f}")
+    print(f"crowdIndex > {CROWDED}, AP: {crowded_ap(found, file, images, skeleton):.3f}")
     print(f"misassignment: {evaluation.misassignment(found, file).rate:.3f}")
-    boxes = detections.read(options.shared / DETECTED, coco, min_score=0.2)
+    boxes = detections.read(options.shared / DETECTED, val, min_score=0.2)
     found = results(
         inference, boxes, settings.model_copy(update={"test": test.model_copy(update={"boxes": "detected"})})
     )
@@ -56,31 +56,19 @@ def results(inference: Inference, people: People, settings: Settings) -> list[di
         return testing.to_results(people, testing.find(inference, people, settings, here), settings)
 
 
-def pck(inference: Inference, people: People, settings: Settings) -> float:
-    """The share of labelled joints within 0.2 torsos of their place, of joints that the network and the file share."""
+def shared_pck(inference: Inference, people: People, settings: Settings) -> float:
+    """PCK in per cent over the labelled joints that the network and the file share."""
     with process() as here:
         found = testing.find(inference, people, settings, here)
-    joints, labelled = people.joints[found.rows], people.visible[found.rows] > 0
-    torso = np.zeros(len(joints))
-    for pair in reversed(TORSOS):
-        hip, shoulder = (people.skeleton.joints.index(name) for name in pair)
-        both = labelled[:, hip] & labelled[:, shoulder]
-        torso = np.where(both, np.linalg.norm(joints[:, hip] - joints[:, shoulder], axis=-1), torso)
-    near = np.linalg.norm(found.joints - joints, axis=-1) <= THRESHOLD * torso[:, None]
-    measured = labelled & (torso > 0)[:, None]
-    return float((near & measured).sum() / measured.sum())
+    joints, visible = people.joints[found.rows], people.visible[found.rows]
+    torso = pck.torso_sizes(joints, visible, people.skeleton, "the network")
+    right = np.linalg.norm(found.joints - joints, axis=-1) <= pck.THRESHOLD * torso[:, None]
+    return pck.share(right, (visible > 0) & (torso > 0)[:, None])
 
 
-def crowded_ap(found: list[dict], file: Path) -> float:
-    content = json.loads(file.read_text())
-    ids = {image["id"] for image in content["images"] if image["crowdIndex"] > CROWDED}
-    content["images"] = [image for image in content["images"] if image["id"] in ids]
-    content["annotations"] = [person for person in content["annotations"] if person["image_id"] in ids]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "crowded.json"
-        files.write_json(path, content)
-        rows = [row for row in found if row["image_id"] in ids]
-        return evaluation.evaluate(rows, path, name="crowded").figures["AP"]
+def crowded_ap(found: list[dict], file: Path, images: Path, skeleton: Skeleton) -> float:
+    crowded = robustness.read("crowded", file, images, skeleton=skeleton, min_crowd_index=CROWDED)
+    return coco.figures(crowded.truth, coco.load_results(found, crowded.truth), image_ids=crowded.image_ids)[0]
 
 
 if __name__ == "__main__":

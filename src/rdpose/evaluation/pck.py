@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from rdpose.evaluation import labels, results
-from rdpose.evaluation.labels import LabelledPeople
 from rdpose.evaluation.scores import Scores
 from rdpose.skeletons import Skeleton
 
@@ -44,7 +43,7 @@ def evaluate(
     people = labels.read(annotations, skeleton)
     found = results.read(source, people.skeleton.num_joints)
     own = labels.own_result(found, people.person_id, source, annotations)
-    torso = torso_sizes(people)
+    torso = torso_sizes(people.joints, people.visible, people.skeleton, people.path)
     labelled = (people.visible > 0) & (torso > 0)[:, None]
     right = np.zeros_like(labelled)
     has = own >= 0
@@ -60,19 +59,19 @@ def evaluate(
     return Scores(name, figures | {"Mean": share(right, labelled)}, note)
 
 
-def torso_sizes(people: LabelledPeople) -> np.ndarray:
-    """(m,) float64 pixels; 0 where no torso is labelled.
+def torso_sizes(joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton, path: Path | str) -> np.ndarray:
+    """(m,) float64 pixels for people's joints (m, k, 2) and flags (m, k); 0 where no torso is labelled.
 
     Raises:
-        ValueError: the joint set has no hips and shoulders.
+        ValueError: the joint set has no hips and shoulders; the message names `path`.
     """
-    joints = people.skeleton.joints
-    if not {joint for torso in TORSOS for joint in torso} <= set(joints):
-        raise ValueError(f"{people.path} has no left and right hip and shoulder among its joints; PCK needs a torso")
-    sizes = np.zeros(len(people.person_id))
-    for hip, shoulder in reversed([(joints.index(hip), joints.index(shoulder)) for hip, shoulder in TORSOS]):
-        both = (people.visible[:, [hip, shoulder]] > 0).all(axis=1)
-        sizes = np.where(both, np.linalg.norm(people.joints[:, hip] - people.joints[:, shoulder], axis=-1), sizes)
+    names = skeleton.joints
+    if not {name for torso in TORSOS for name in torso} <= set(names):
+        raise ValueError(f"{path} has no left and right hip and shoulder among its joints; PCK needs a torso")
+    sizes = np.zeros(len(joints))
+    for hip, shoulder in reversed([(names.index(hip), names.index(shoulder)) for hip, shoulder in TORSOS]):
+        both = (visible[:, [hip, shoulder]] > 0).all(axis=1)
+        sizes = np.where(both, np.linalg.norm(joints[:, hip] - joints[:, shoulder], axis=-1), sizes)
     return sizes
 
 
