@@ -12,15 +12,14 @@ cd "$(dirname "$0")/.."
 OUT=${1:-output/ablation}
 PYTHON=${PYTHON:-.venv/bin/python}
 export OMP_NUM_THREADS=1
-train=(experiments/small/all_128x96.yaml name=pretrain model.variant=plain "output_dir=$OUT" data.test=null train.validate_every=0)
+train=(experiments/small/ablation_start_128x96.yaml name=pretrain "output_dir=$OUT" data.test=null train.validate_every=0)
 if [[ -n ${QUICK:-} ]]; then
   DATA=$OUT/data scale=0.04 shared=none
   train+=('data.train=[{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}]'
-    train.epochs=6 train.warmup_steps=20 train.ema=0.98)
+    train.epochs=6 train.schedule=cosine train.warmup_steps=20 train.ema=0.98)
   ablation=(--crops 160 --seeds 0 1 --people 30)
 else
   DATA=${DATA:-data} scale=1 shared=$DATA
-  train+=(train.schedule=steps 'train.lr_steps=[999]' train.epochs=3)
   ablation=(--crops 8000 --seeds 0 1 2)
 fi
 
