@@ -11,7 +11,7 @@ from torch import nn
 from rdpose.config import TrainSettings
 from rdpose.models import builders
 from rdpose.muon import RATE, Muon, orthogonal
-from rdpose.optimisation import make_optimizers
+from rdpose.optimisation import Stepper, freeze, make_optimizers
 
 SETTINGS = TrainSettings(optimizer="muon", lr=1e-3)
 
@@ -38,6 +38,40 @@ def test_a_step_is_as_long_whatever_the_gradient() -> None:
         steps.append(kernel.detach())
     torch.testing.assert_close(*steps, rtol=1e-3, atol=1e-5)
     assert torch.linalg.matrix_norm(steps[0].reshape(8, 36), 2).item() == pytest.approx(RATE * 1e-2, rel=0.4)
+
+
+def test_two_steps_by_hand() -> None:
+    """Of a tall matrix: Nesterov's momentum, decay apart from the gradient, and a step by the square root of 16 / 8."""
+    generator = torch.Generator().manual_seed(3)
+    start, first, second = (torch.randn(16, 8, 1, 1, generator=generator) for _ in range(3))
+    kernel = nn.Parameter(start.clone())
+    optimizer = Muon([kernel], lr=1e-2, momentum=0.9, weight_decay=0.5)
+    expected, moving = start.flatten(1), torch.zeros(16, 8)
+    for gradient in (first, second):
+        kernel.grad = gradient.clone()
+        optimizer.step()
+        moving = 0.9 * moving + 0.1 * gradient.flatten(1)
+        direction = orthogonal((0.9 * moving + 0.1 * gradient.flatten(1))[None])[0]
+        expected = expected * (1 - 1e-2 * 0.5) - RATE * 1e-2 * 2**0.5 * direction
+    torch.testing.assert_close(kernel.detach().flatten(1), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_frozen_backbone_leaves_adamw_alone() -> None:
+    network = builders.build("hrnet_small", "rdpose", num_joints=3)
+    freeze(network, ["backbone"])
+    (adamw,) = make_optimizers(network, SETTINGS)
+    theirs = {id(p) for group in adamw.param_groups for p in group["params"]}
+    assert theirs == {id(p) for p in network.parameters() if p.requires_grad}
+    assert id(network.head.weight) in theirs
+
+
+def test_half_precision_is_refused() -> None:
+    network, settings = (
+        builders.build("hrnet_small", "plain", num_joints=3),
+        SETTINGS.model_copy(update={"precision": "fp16"}),
+    )
+    with pytest.raises(ValueError, match="choose bf16"):
+        Stepper(network, settings, torch.device("cpu"), steps_per_epoch=1)
 
 
 def test_kernels_of_the_backbone_are_its_own_and_adamw_has_the_rest() -> None:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from one_step import one_step
 from rdpose import checkpoint, config, distributed, files, testing, training
 from rdpose.config import Settings
+from rdpose.models import builders
+from rdpose.skeletons import COCO_17
 from rdpose.training import Run
 
 Maker = Callable[..., Settings]
@@ -212,16 +214,19 @@ def test_resuming_may_change_what_does_not_train(tiny_settings: Maker, override:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "changes"),
+    "overrides",
     [
-        (("train.optimizer=sgd", "train.lr=1e-5", "train.clip=0.1"), True),
-        (("train.optimizer=adam", "train.precision=bf16"), True),
-        (("model.variant=plain", "loss.joint_weights=true", "loss.ohkm_topk=8"), True),
-        (("model.variant=official", "loss.reduction=mean"), True),
-        (("loss.perturbed=0",), True),
+        ("train.optimizer=sgd", "train.lr=1e-5", "train.clip=0.1"),
+        ("train.optimizer=adam", "train.precision=bf16"),
+        ("train.optimizer=muon", "train.freeze=[backbone.layer1]", "train.ema=0.9", "train.clip=1"),
+        ("model.variant=plain", "loss.joint_weights=true", "loss.ohkm_topk=8"),
+        ("model.variant=boxes", "loss.rivals=2", "loss.perturbed=0"),
+        ("model.variant=official", "loss.reduction=mean"),
+        ("loss.perturbed=0",),
     ],
+    ids=" ".join,
 )
-def test_every_kind_of_training_steps(tiny_settings: Maker, overrides: tuple[str, ...], changes: bool) -> None:
+def test_every_kind_of_training_steps(tiny_settings: Maker, overrides: tuple[str, ...]) -> None:
     settings = tiny_settings(*overrides)
     with distributed.process() as here:
         run = Run(settings, here)
@@ -231,7 +236,23 @@ def test_every_kind_of_training_steps(tiny_settings: Maker, overrides: tuple[str
     assert ("perturbed" in terms) == (settings.loss.perturbed > 0 and settings.model.variant != "plain")
     after = run.network.state_dict()["backbone.conv1.weight"]
     assert after.isfinite().all()
-    assert torch.equal(before, after) != changes
+    assert not torch.equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("variant", "asked", "found"), [("rdpose", "null", 3), ("rdpose", "0", 0), ("boxes", "null", 0), ("boxes", "2", 2)]
+)
+def test_rivals_count_by_default_where_the_network_can_tell_people_apart(
+    tiny_settings: Maker, variant: str, asked: str, found: float
+) -> None:
+    settings = tiny_settings(f"model.variant={variant}", f"loss.rivals={asked}")
+    network = builders.build("hrnet_small", variant, num_joints=17)
+    assert training.wrap(network, settings, COCO_17).rivals == found
+
+
+def test_the_published_training_takes_no_rivals(tiny_settings: Maker) -> None:
+    with pytest.raises(ValueError, match=r"trains without loss\.rivals"):
+        run_of(tiny_settings("model.variant=official", "loss.rivals=3"), 1)
 
 
 def test_frozen_parts_stay_as_they_start(tiny_settings: Maker) -> None:
@@ -245,8 +266,9 @@ def test_frozen_parts_stay_as_they_start(tiny_settings: Maker) -> None:
 
 
 def test_freezing_what_is_not_there_is_refused(tiny_settings: Maker) -> None:
-    with pytest.raises(ValueError, match=r"no part backbone.layer9; there are .*backbone.layer1, .*head"):
-        run_of(tiny_settings("train.freeze=[backbone.layer9]"), 1)
+    for name in ("backbone.layer9", "normalise", "''"):
+        with pytest.raises(ValueError, match=r"no part .* that trains; there are backbone, .*backbone.layer1, .*head"):
+            run_of(tiny_settings(f"train.freeze=[{name}]"), 1)
 
 
 def test_an_unlabelled_test_set_chooses_no_best(tiny_settings: Maker, tiny_crowd: Path, tmp_path: Path) -> None:

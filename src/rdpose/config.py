@@ -131,8 +131,8 @@ class LossSettings(Group):
     """mean: the family's mean over the map; map_sum: the sum over it, which learns faster on small budgets."""
     ohkm_topk: Annotated[int, Field(ge=0)] = 0
     """Only the k hardest joints of each person count; 0 is all."""
-    rivals: NotNegative = 0.0
-    """How much more an error counts where the same joint of another person is: it keeps people apart."""
+    rivals: NotNegative | None = None
+    """How much more an error counts at a neighbour's same joint; by default 3 for the variant rdpose, 0 for others."""
     joint_weights: bool = False
     """Elbows and knees count 1.2, wrists and ankles 1.5 times."""
 
@@ -153,6 +153,7 @@ class TrainSettings(Group):
     weight_decay: NotNegative = 0.0
     """On weights alone, never on biases and norms."""
     momentum: Probability = 0.9
+    """Of sgd, as is nesterov."""
     nesterov: bool = False
     clip: NotNegative = 0.0
     """Largest gradient norm; 0 is no limit."""

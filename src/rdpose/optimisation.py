@@ -25,7 +25,7 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
     if settings.optimizer == "muon":
         backbone = {id(parameter) for parameter in network.get_submodule("backbone").parameters()}
         kernels = [p for p in trained if id(p) in backbone and p.ndim == 4 and p.shape[1] >= KERNEL_INPUTS]
-        first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)]
+        first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)] if kernels else []
         moved = {id(kernel) for kernel in kernels}
         trained = [parameter for parameter in trained if id(parameter) not in moved]
     groups = [
@@ -98,14 +98,14 @@ def freeze(network: nn.Module, names: Sequence[str]) -> None:
     """Exclude parts from training: their parameters have no gradient.
 
     Raises:
-        ValueError: there is no part of that name.
+        ValueError: there is nothing to train by that name.
     """
+    parts = {name: part for name, part in network.named_modules() if name and any(True for _ in part.parameters())}
     for name in names:
-        try:
-            network.get_submodule(name).requires_grad_(False)
-        except AttributeError:
-            known = ", ".join(part for part, _ in network.named_modules() if part.count(".") < 2)
-            raise ValueError(f"train.freeze: the network has no part {name}; there are {known}") from None
+        if name not in parts:
+            known = ", ".join(part for part in parts if part.count(".") < 2)
+            raise ValueError(f"train.freeze: the network has no part {name!r} that trains; there are {known}")
+        parts[name].requires_grad_(False)
 
 
 class Stepper:
@@ -115,6 +115,9 @@ class Stepper:
         network: what is trained.
         settings: of the training.
         device: where it runs; bf16 by default on GPUs that have it, fp32 on CPUs, where bf16 is far slower.
+
+    Raises:
+        ValueError: fp16 with Muon, beside which AdamW would take a step that Muon's overflow forbids.
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class Stepper:
         self.network, self.settings, self.device, self.steps_per_epoch = network, settings, device, steps_per_epoch
         self.optimizers = make_optimizers(network, settings)
         self.precision = choose_precision(settings.precision, device)
+        if self.precision is torch.float16 and len(self.optimizers) > 1:
+            raise ValueError("train.optimizer=muon does not go with train.precision=fp16; choose bf16 or fp32")
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
 
     def set_rate(self, step: int) -> float:

@@ -32,6 +32,9 @@ from rdpose.progress import Bar
 from rdpose.records import Means, Records
 from rdpose.skeletons import Skeleton
 
+RIVALS = {"rdpose": 3.0}
+"""`loss.rivals` by default, by variant; 0 for the others."""
+
 
 def train(settings: Settings, *, resume: bool = False) -> Path:
     """Train as the settings say, from the start or, if asked and there is one, from the run's checkpoint.
@@ -201,9 +204,15 @@ class Run:
 
 
 def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleton) -> nn.Module:
-    """A network with its losses and, where it decouples, PDM."""
+    """A network with its losses and, where it decouples, PDM.
+
+    Raises:
+        ValueError: `loss.rivals` for the published code's training, which knows none.
+    """
     loss = partial(losses.heatmap_loss, reduction=settings.loss.reduction, ohkm_topk=settings.loss.ohkm_topk)
     if isinstance(network, OfficialRDPose):
+        if settings.loss.rivals:
+            raise ValueError("the published code (model.variant=official) trains without loss.rivals; leave it out")
         return OfficialForTraining(network, loss=loss, sigma=settings.model.sigma)
     perturb = network.decoupling is not None and settings.loss.perturbed > 0
     weights = torch.from_numpy(losses.joint_weights(skeleton)) if settings.loss.joint_weights else None
@@ -214,7 +223,7 @@ def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleto
         weights=LossWeights(settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed),
         sigma=settings.model.sigma,
         joint_weights=weights,
-        rivals=settings.loss.rivals,
+        rivals=RIVALS.get(settings.model.variant, 0.0) if settings.loss.rivals is None else settings.loss.rivals,
     )
 
 

@@ -75,7 +75,8 @@ class RDPoseForTraining(nn.Module):
         weights: of the loss's terms.
         joint_weights: (joints,) or None for ones.
         sigma: of the targets, in cells.
-        rivals: how much more an error counts where the same joint of another person is.
+        rivals: how much more an error counts where the same joint of another person is; not in the direct heatmaps of
+            a network that decouples, from whose peak the anchor comes.
     """
 
     joint_weights: Tensor
