@@ -146,7 +146,7 @@ def test_fdm_adds_under_half_a_per_cent_of_work_to_hrnet() -> None:
     # Two for each multiply-add; 7.1 G of these are published for a picture of four times the size.
     assert work["plain"] * 4 / 2 == pytest.approx(7.1e9, rel=0.1)
     assert work["plain"] < work["rdpose-paper"] < 1.005 * work["plain"]
-    assert work["plain"] < work["rdpose"] < 1.01 * work["plain"]
+    assert work["plain"] < work["rdpose"] < work["rdpose-paper"]
 
 
 def trained(variant: str, *, perturb: bool) -> RDPose:
