@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from rdpose import evaluation, robustness, testing
 from rdpose.config import Settings
 from rdpose.data import annotations, detections
@@ -60,10 +58,8 @@ def shared_pck(inference: Inference, people: People, settings: Settings) -> floa
     """PCK in per cent over the labelled joints that the network and the file share."""
     with process() as here:
         found = testing.find(inference, people, settings, here)
-    joints, visible = people.joints[found.rows], people.visible[found.rows]
-    torso = pck.torso_sizes(joints, visible, people.skeleton, "the network")
-    right = np.linalg.norm(found.joints - joints, axis=-1) <= pck.THRESHOLD * torso[:, None]
-    return pck.share(right, (visible > 0) & (torso > 0)[:, None])
+    truth, visible = people.joints[found.rows], people.visible[found.rows]
+    return pck.share(*pck.compare(found.joints, truth, visible, people.skeleton, "this network"))
 
 
 def crowded_ap(found: list[dict], file: Path, images: Path, skeleton: Skeleton) -> float:

@@ -43,20 +43,34 @@ def evaluate(
     people = labels.read(annotations, skeleton)
     found = results.read(source, people.skeleton.num_joints)
     own = labels.own_result(found, people.person_id, source, annotations)
-    torso = torso_sizes(people.joints, people.visible, people.skeleton, people.path)
-    labelled = (people.visible > 0) & (torso > 0)[:, None]
-    right = np.zeros_like(labelled)
-    has = own >= 0
-    error = np.linalg.norm(found.joints[own[has]] - people.joints[has], axis=-1)
-    right[has] = error <= THRESHOLD * torso[has, None]
+    nowhere = np.full((1, people.skeleton.num_joints, 2), np.inf)
+    joints = np.concatenate([found.joints, nowhere])[own]
+    right, labelled = compare(joints, people.joints, people.visible, people.skeleton, people.path)
     kinds = [joint.removeprefix("left_").removeprefix("right_") for joint in people.skeleton.joints]
     figures = {
         kind.replace("_", " ").capitalize(): share(right, labelled, [kind == other for other in kinds])
         for kind in dict.fromkeys(kinds)
     }
-    lost = int((torso == 0).sum())
+    lost = int((~labelled.any(axis=1)).sum())
     note = f"PCK@{THRESHOLD} of the torso" + (f"; {lost} people without a labelled torso left out" if lost else "")
     return Scores(name, figures | {"Mean": share(right, labelled)}, note)
+
+
+def compare(
+    joints: np.ndarray, truth: np.ndarray, visible: np.ndarray, skeleton: Skeleton, path: Path | str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which joints are within the threshold, and which can be measured: labelled, of people with a torso; both (m, k).
+
+    Args:
+        joints, truth: (m, k, 2) pixels.
+        visible: (m, k), above 0 where labelled.
+        path: of the truth, for the message.
+
+    Raises:
+        ValueError: the joint set has no hips and shoulders.
+    """
+    torso = torso_sizes(truth, visible, skeleton, path)[:, None]
+    return np.linalg.norm(joints - truth, axis=-1) <= THRESHOLD * torso, (visible > 0) & (torso > 0)
 
 
 def torso_sizes(joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton, path: Path | str) -> np.ndarray:
