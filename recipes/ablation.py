@@ -9,6 +9,7 @@ stopped. OUT gets runs/, table.md, figures.json and curves.png, rewritten after 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -60,6 +61,7 @@ CURVES = ("rendered heavy", "pasted heavy", "coco crowded")
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
+    refuse_other_runs(options)
     if options.parallel > 1:
         run_shards(options.parallel, sys.argv[1:] if arguments is None else arguments)
         ablation_report.write(options.out, [START, *options.rows])
@@ -89,6 +91,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.rows = [row for name in options.variants for row in ROWS if row.name == name]
     return options
+
+
+def refuse_other_runs(options: argparse.Namespace) -> None:
+    """Runs that are averaged must have been asked for alike; what was asked for stands in OUT/asked.json.
+
+    Raises:
+        ValueError: OUT holds runs from other weights, or of another length, or measured on other people.
+    """
+    weights = hashlib.sha256(options.init.read_bytes()).hexdigest()
+    asked, file = {"init": weights, "crops": options.crops, "people": options.people}, options.out / "asked.json"
+    before = json.loads(file.read_text()) if file.exists() else asked
+    different = [key for key in asked if asked[key] != before.get(key)]
+    if different:
+        raise ValueError(f"{options.out} holds runs with other {', '.join(different)}; choose another --out")
+    files.write_json(file, asked)
 
 
 def run_shards(number: int, arguments: list[str]) -> None:

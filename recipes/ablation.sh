@@ -3,24 +3,24 @@
 # from there with three seeds, the tables and the curves. It goes on where it stopped.
 #
 #   recipes/ablation.sh [OUT]               everything; hours on two cores
-#   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in five minutes; its figures say nothing
+#   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in minutes; its figures say nothing
 #
 # DATA holds coco/, lspet/ and jai_alai/ (a link to the shared data will do), and gets sets/. INIT=weights.safetensors
 # branches from other plain weights instead of pre-training.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-OUT=${1:-output/ablation}
+OUT=${1:-output/ablation${QUICK:+-quick}}
 PYTHON=${PYTHON:-.venv/bin/python}
 export OMP_NUM_THREADS=1
 train=(experiments/small/ablation_start_128x96.yaml name=pretrain "output_dir=$OUT" data.test=null train.validate_every=0)
 if [[ -n ${QUICK:-} ]]; then
-  DATA=$OUT/data scale=0.04 shared=none
+  DATA=$OUT/data scale=0.02 shared=none
   train+=('data.train=[{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}]'
     train.epochs=6 train.schedule=cosine train.warmup_steps=20 train.ema=0.98)
-  ablation=(--crops 160 --seeds 0 1 --people 30)
+  ablation=(--crops 64 --seeds 0 1 --people 12)
 else
   DATA=${DATA:-data} scale=1 shared=$DATA
-  ablation=(--crops 8000 --seeds 0 1 2)
+  ablation=(--crops 8000 --seeds 0 1 2 --people 200)
 fi
 
 "$PYTHON" recipes/make_sets.py --out "$DATA/sets" --shared "$shared" --scale "$scale"

@@ -57,7 +57,7 @@ def write(out: Path, rows: Sequence[Row]) -> None:
 
 def read_figures(out: Path) -> Figures:
     figures: Figures = {}
-    for path in sorted((out / "figures").glob("*.json")):
+    for path in sorted((out / "figures").glob("[!.]*.json")):
         name, _, seed = path.stem.rpartition("-")
         figures.setdefault(name, {})[int(seed)] = json.loads(path.read_text())
     return figures

@@ -29,6 +29,8 @@ def main() -> None:
     make_rendered(options.out / "rendered", options.scale)
     if options.shared.is_dir():
         make_pasted(options.out / "pasted", options.shared, options.scale)
+    else:
+        print(f"no pasted crowds: there is no folder {options.shared} of lspet, coco and jai_alai")
 
 
 def make_rendered(folder: Path, scale: float) -> None:

