@@ -37,7 +37,9 @@ def crowded(dataset: PictureDataset, num: int) -> list[PictureCrops]:
     found = []
     for index in range(len(dataset)):
         crops = dataset[index]
-        size = (crops.neighbours[..., 2:] - crops.neighbours[..., :2]).prod(-1).sum(1)
+        limit = torch.tensor(crops.image.shape[:-3:-1] * 2)
+        corners = crops.neighbours.clamp(min=0).minimum(limit)
+        size = (corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1).sum(1)
         if size.max() > 0:
             best = int(size.argmax())
             found.append(PictureCrops(*(column[best : best + 1] for column in crops)))

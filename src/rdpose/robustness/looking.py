@@ -89,7 +89,7 @@ def _maps(
         return [network(crops.image, crops.neighbours, crops.box)], None
     assert isinstance(network, RDPose)
     features, box_maps = network.features(crops.image, crops.neighbours, crops.box)
-    anchor = network.anchor(network.head(features), box_maps)
+    anchor = network.anchor(network.center(features), box_maps)
     way = torch.where(goal.isnan(), 0.0, goal / network.stride - anchor)
     return [network.decouple(features, anchor + share * way, box_maps)[:, :-1] for share in shares], anchor
 
