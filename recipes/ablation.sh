@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 OUT=${1:-output/ablation${QUICK:+-quick}}
 PYTHON=${PYTHON:-.venv/bin/python}
 export OMP_NUM_THREADS=1
-train=(experiments/small/ablation_start_128x96.yaml name=pretrain "output_dir=$OUT" data.test=null train.validate_every=0)
+train=(recipes/ablation_start.yaml name=pretrain "output_dir=$OUT" data.test=null train.validate_every=0)
 if [[ -n ${QUICK:-} ]]; then
   DATA=$OUT/data scale=0.02 shared=none
   train+=('data.train=[{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}]'

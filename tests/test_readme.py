@@ -138,6 +138,7 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         start(cli.main, arguments)
     else:
         script, *rest = arguments
+        monkeypatch.syspath_prepend(Path(script).parent)  # as python does, and runpy does not
         monkeypatch.setattr(sys, "argv", [script, *rest, *SHORT.get(script, "").split()])
         start(runpy.run_path, script, run_name="__main__")
 
