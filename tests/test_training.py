@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from one_step import one_step
-from rdpose import checkpoint, config, distributed, files, testing, training
+from rdpose import checkpoint, config, distributed, files, optimisation, testing, training
 from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.skeletons import COCO_17
@@ -263,6 +263,15 @@ def test_frozen_parts_stay_as_they_start(tiny_settings: Maker) -> None:
     changed = {".".join(key.split(".")[:2]) for key, tensor in after.items() if not torch.equal(tensor, before[key])}
     assert changed.isdisjoint({"backbone.conv1", "backbone.bn1", "backbone.layer1"})
     assert {"backbone.conv2", "backbone.bn2", "head.weight"} <= changed
+
+
+def test_norms_without_weights_go_on_counting_unless_all_are_held() -> None:
+    """A backbone of a user's may have them: they have nothing that could be frozen."""
+    network = nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.BatchNorm2d(3).requires_grad_(False))
+    optimisation.freeze_batch_norm(network, all_of_them=False)
+    assert [norm.training for norm in network] == [True, False]
+    optimisation.freeze_batch_norm(network)
+    assert [norm.training for norm in network] == [False, False]
 
 
 def test_freezing_what_is_not_there_is_refused(tiny_settings: Maker) -> None:

@@ -89,9 +89,9 @@ class WeightAverage:
 
 def freeze_batch_norm(network: nn.Module, *, all_of_them: bool = True) -> None:
     """Let batch norms use, and keep, the statistics they have: all of them, or those whose weights are frozen."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (all_of_them or not module.weight.requires_grad):
-            module.eval()
+    for norm in (part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)):
+        if all_of_them or not all(parameter.requires_grad for parameter in norm.parameters()):
+            norm.eval()
 
 
 def freeze(network: nn.Module, names: Sequence[str]) -> None:

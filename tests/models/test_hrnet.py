@@ -11,13 +11,9 @@ import torch
 from torch import nn
 
 from rdpose.models.blocks import BasicBlock, Bottleneck, init_weights, residual_layer
-from rdpose.models.hrnet import HighResolutionModule, HRNet, hrnet_small, hrnet_w32, hrnet_w48
+from rdpose.models.hrnet import HighResolutionModule, hrnet_small, hrnet_w32, hrnet_w48
 
 HEAD = ("final_layer.", "c_attn.", "s_attn.", "fuse_attn.")
-
-
-def tiny() -> HRNet:
-    return HRNet(8, modules=(1, 1, 2), blocks=1, stem_channels=8, stem_blocks=1)
 
 
 def test_keys_and_shapes_are_the_published_ones(golden: Path) -> None:
