@@ -39,8 +39,6 @@ class Row:
 
 RIVALS = "loss.rivals=3"
 """An error at the same joint of a neighbour counts four times."""
-MOVED = "augment.shift=0.12"
-"""As far as the noisy boxes of the tables."""
 START = Row("start", "shared start, not trained further")
 ROWS = (
     Row("plain", "plain", ("model.variant=plain",)),
@@ -52,8 +50,6 @@ ROWS = (
     Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),
-    Row("plain-moved", "plain, training boxes moved by 12 %", ("model.variant=plain", MOVED)),
-    Row("rdpose-moved", "rdpose, training boxes moved by 12 %", ("model.variant=rdpose", RIVALS, MOVED)),
     Row("official", "published code's behaviour (official)", ("model.variant=official",)),
 )
 SHARES = {"sets/pasted": 0.5, "sets/rendered": 0.4, "coco": 0.1}

@@ -86,7 +86,7 @@ class AugmentSettings(Group):
     half_body_joints: int = 8
     """Half-body crops are made of people with more labelled joints than this."""
     shift: NotNegative = 0.0
-    """The crop's centre moves by N(0, shift) of the box's size in x and in y, cut to +-2 shift."""
+    """The person's box, and the crop with it, moves and grows by N(0, shift) of its size, cut to +-2 shift."""
     color: NotNegative = 0.0
     """Brightness, contrast and each channel's gain change by up to this share."""
     erase: Probability = 0.0

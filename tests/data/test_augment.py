@@ -58,13 +58,6 @@ def test_flip(share: float) -> None:
     assert np.mean(flips) == pytest.approx(share, abs=0.05)
 
 
-def test_shift_is_in_units_of_the_box() -> None:
-    center, _ = geometry.crop_region(BOX, ASPECT)
-    moves = np.array([view.center - center for view in views(STILL.model_copy(update={"shift": 0.1}))]) / BOX[2:]
-    assert np.abs(moves).max() == pytest.approx(0.2, abs=1e-4)
-    assert moves.std(axis=0).tolist() == pytest.approx([0.0945, 0.0945], abs=0.006)
-
-
 @pytest.mark.parametrize(("visible", "share"), [(17, 0.3), (9, 0.3), (8, 0.0)])
 def test_half_bodies_are_made_with_the_stated_probability_of_people_with_enough_joints(
     visible: int, share: float

@@ -60,6 +60,18 @@ def test_a_sample_has_one_shape_and_type_for_everybody(people: People) -> None:
     torch.utils.data.default_collate([dataset[0, index] for index in range(len(dataset))])
 
 
+def test_the_crop_follows_the_moved_box(people: People) -> None:
+    """What the network is told is the box that the crop was cut around: the truth cannot be read off it."""
+    still, moved = crops(people), crops(people, STILL.model_copy(update={"shift": 0.1}))
+    moves = []
+    for index in range(len(moved)):
+        one, other = still[0, index], moved[0, index]
+        for box in (one["box"], other["box"]):
+            assert ((box[:2] + box[2:]) / 2).tolist() == pytest.approx([SIZE[0] / 2, SIZE[1] / 2], abs=0.01)
+        moves.append((one["joints"] - other["joints"]).abs().max())
+    assert min(moves) > 0.1
+
+
 def test_rivals_are_the_joints_of_others_that_lie_in_the_crop() -> None:
     joints = np.array([[[1, 2], [99, 2]], [[5, 6], [7, 8]], [[-1, 0], [3, 200]]], np.float32)
     visible = np.array([[2, 2], [1, 2], [2, 2]])

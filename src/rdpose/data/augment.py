@@ -46,7 +46,6 @@ def draw_view(
     if (visible > 0).sum() > settings.half_body_joints and rng.random() < settings.half_body:
         center, size = half_body(rng, joints, visible, upper_body, aspect) or (center, size)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
-    center = center + box_xywh[2:] * _cut_normal(rng, settings.shift, 2)
     turned = rng.random() < settings.rotation_probability
     rotation = float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0
     return View(center, size, rotation, bool(rng.random() < settings.flip))

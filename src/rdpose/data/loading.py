@@ -60,9 +60,12 @@ class CropDataset(Dataset):
         epoch, number = index
         rng = np.random.default_rng((self.seed, epoch, number))
         row, people = self.rows[number], self.people
+        rows = np.append(row, people.others_in_picture(row))
+        boxes = geometry.xywh_to_xyxy(people.box_xywh[rows])
+        own = augment.disturb_boxes(rng, boxes[:1], self.augment.shift)  # the crop follows it, as at test
         view = augment.draw_view(
             rng,
-            people.box_xywh[row],
+            geometry.xyxy_to_xywh(own)[0],
             people.joints[row],
             people.visible[row],
             upper_body=people.skeleton.upper_body,
@@ -71,14 +74,10 @@ class CropDataset(Dataset):
         )
         transform = geometry.crop_transform(*view[:2], self.image_size, *view[2:])
         crop = warp(pictures.read(people.image_path(people.image_index[row])), transform, self.image_size)
-        rows = np.append(row, people.others_in_picture(row))
         joints, visible = geometry.apply(transform, people.joints[rows]), people.visible[rows]
         if view.flip:
             joints, visible = joints[:, people.skeleton.flip_order], visible[:, people.skeleton.flip_order]
-        boxes = geometry.xywh_to_xyxy(people.box_xywh[rows])
-        own, others = boxes[:1], boxes[1:]
-        own = augment.disturb_boxes(rng, own, self.neighbours.shift)
-        others = augment.disturb_neighbours(rng, others, self.neighbours)
+        others = augment.disturb_neighbours(rng, boxes[1:], self.neighbours)
         return {
             "image": to_tensor(augment.change_pixels(rng, crop, self.augment)),
             "joints": torch.from_numpy(joints[0]),
