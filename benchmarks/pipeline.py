@@ -28,11 +28,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from rdpose import checkpoint, exported, geometry, prediction, skeletons
-from rdpose.config import Settings
 from rdpose.data import pictures, synthetic
 from rdpose.export import export
 from rdpose.models import builders, hrnet
 from rdpose.models.rdpose import RDPose
+from rdpose.settings import Settings
 
 COCO = skeletons.get("coco")
 MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)

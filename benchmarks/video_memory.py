@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from rdpose import checkpoint, skeletons
-from rdpose.config import ModelSettings, Settings
 from rdpose.models import builders
 from rdpose.predicting import predict
+from rdpose.settings import ModelSettings, Settings
 from rdpose.video import VideoWriter
 
 SIZE_WH = (160, 120)

@@ -2,7 +2,7 @@
 
     python docs/generate.py
 
-Settings come from the fields of `rdpose.config.Settings` and the text below each; the reference from signatures and
+Settings come from the fields of `rdpose.settings.Settings` and the text below each; the reference from signatures and
 docstrings. A test holds the committed pages to what this gives.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import rdpose
-from rdpose.config import Settings
 from rdpose.poses import read_results
+from rdpose.settings import Settings
 from rdpose.tracking import Tracker
 
 DOCS = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ WORDS = {
 """What JSON schema calls a type, in words."""
 SETTINGS_HEAD = """# Settings
 
-<!-- Written by docs/generate.py from src/rdpose/config.py. -->
+<!-- Written by docs/generate.py from src/rdpose/settings.py. -->
 
 One YAML file describes one experiment; what it leaves out has the default below. Any setting can be given on the
 command line, too, after the file:

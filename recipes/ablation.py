@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from rdpose import checkpoint, config, files, robustness, skeletons, training
-from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.robustness import Benchmark
+from rdpose.settings import Settings
 
 
 @dataclass(frozen=True)

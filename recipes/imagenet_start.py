@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from rdpose import checkpoint
-from rdpose.config import Settings
 from rdpose.legacy.guesses import NOBODY
 from rdpose.models import builders
 from rdpose.models.rdpose import IMAGENET_MEAN, IMAGENET_STD
+from rdpose.settings import Settings
 
 BACKBONE = "efficientnet_lite0"
 

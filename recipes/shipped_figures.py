@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 
 from rdpose import evaluation, robustness, testing
-from rdpose.config import Settings
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
 from rdpose.distributed import process
 from rdpose.evaluation import coco, pck
 from rdpose.inference import Inference, open_network
 from rdpose.prediction import shipped_weights
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 CROWDED = 0.1

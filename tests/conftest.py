@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rdpose import config
-from rdpose.config import Settings
 from rdpose.data import synthetic
+from rdpose.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RDPOSE_SHARED", REPOSITORY.parent / "shared"))

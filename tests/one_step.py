@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from rdpose import config, distributed, optimisation
-from rdpose.config import Settings
+from rdpose.settings import Settings
 from rdpose.training import Run
 
 

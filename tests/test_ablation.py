@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from rdpose import checkpoint, skeletons
-from rdpose.config import Settings
 from rdpose.data import synthetic
 from rdpose.models import builders
+from rdpose.settings import Settings
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from rdpose import checkpoint, files
-from rdpose.config import ModelSettings, Settings
 from rdpose.models import builders
+from rdpose.settings import ModelSettings, Settings
 from rdpose.skeletons import COCO_17, CROWDPOSE_14
 
 SETTINGS = Settings(name="mine", model=ModelSettings(backbone="hrnet_small", variant="rdpose", image_size=(96, 128)))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rdpose import config
-from rdpose.config import Settings
+from rdpose import settings as groups
+from rdpose.settings import Settings
 
 SOURCE = "{annotations: a.json, images: i}"
 
@@ -31,7 +32,7 @@ def test_what_a_file_leaves_out_has_its_default(file: Path) -> None:
     assert settings.name == "mine"
     assert settings.train.epochs == 3
     assert settings.train == settings.train.model_copy(update={"epochs": 3, "lr": 5e-4})
-    assert settings.loss == config.LossSettings()
+    assert settings.loss == groups.LossSettings()
     assert settings.run_dir == Path("output/coco/hrnet_w32/mine")
 
 
@@ -64,7 +65,7 @@ def test_overrides_reach_into_empty_sections(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("train:\ntest:\n")
     settings = config.load(tmp_path / "empty.yaml", ["train.epochs=4"])
     assert settings.train.epochs == 4
-    assert settings.test == config.TestSettings()
+    assert settings.test == groups.TestSettings()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rdpose import testing
-from rdpose.config import Settings
+from rdpose.settings import Settings
 
 Maker = Callable[..., Settings]
 LABELS = "annotations/person_keypoints_val2017.json"

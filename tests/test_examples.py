@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from rdpose import checkpoint, drawing, skeletons
-from rdpose.config import ModelSettings, Settings
 from rdpose.data.synthetic.walking import walk
 from rdpose.models import builders
+from rdpose.settings import ModelSettings, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ARGUMENTS = {

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from rdpose import checkpoint, exported, heatmaps, testing
-from rdpose.config import Settings
 from rdpose.inference import Network, open_network
 from rdpose.models import builders
 from rdpose.models.neighbour_map import GAIN
 from rdpose.models.rdpose import RDPose
+from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 
 pytest.importorskip("onnx")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rdpose import config
+from rdpose import settings as groups
 from rdpose.data.loading import crop_people
 from rdpose.inference import Inference, mirror_boxes
 from rdpose.skeletons import COCO_17
@@ -94,6 +94,6 @@ def test_a_bright_place_is_found_in_the_picture(flip: bool) -> None:
     ],
 )
 def test_settings_choose_the_familys_shift_except_for_dark(decode: str, given: bool | None, shift: bool) -> None:
-    settings = config.TestSettings(decode=decode, shift_heatmap=given, flip=False)
+    settings = groups.TestSettings(decode=decode, shift_heatmap=given, flip=False)
     found = Inference.of(brightness, COCO_17, settings, sigma=3.0)
     assert (found.decode, found.shift, found.flip, found.sigma) == (decode, shift, False, 3.0)

@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 TIERS = [
     "skeletons geometry progress files",
-    "heatmaps oks losses config muon",
+    "heatmaps oks losses settings config muon",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
     "predicting prediction video anatomy",
@@ -98,7 +98,7 @@ def test_the_document_tells_the_same_tiers() -> None:
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
-        ("models", "rdpose.config"),  # the network never sees the settings
+        ("models", "rdpose.settings"),  # the network never sees the settings
         ("evaluation", "rdpose.models"),  # the metric never sees the network
         ("evaluation", "torch"),
         ("oks.py", "torch"),

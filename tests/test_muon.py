@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from rdpose.config import TrainSettings
 from rdpose.models import builders
 from rdpose.muon import RATE, Muon, orthogonal
 from rdpose.optimisation import Stepper, freeze, make_optimizers
+from rdpose.settings import TrainSettings
 
 SETTINGS = TrainSettings(optimizer="muon", lr=1e-3)
 

@@ -13,10 +13,10 @@ import torch
 
 import rdpose
 from rdpose import checkpoint, geometry, prediction, skeletons
-from rdpose.config import ModelSettings, Settings
 from rdpose.data import pictures
 from rdpose.models import builders
 from rdpose.prediction import Task
+from rdpose.settings import ModelSettings, Settings
 
 SKELETON = skeletons.COCO_17
 RNG = np.random.default_rng(3)

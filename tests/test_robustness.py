@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from rdpose import geometry, robustness
-from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.robustness import Benchmark, Seen
 from rdpose.robustness.benchmarks import noisy
+from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 
 

@@ -14,8 +14,8 @@ import torch
 import yaml
 
 from rdpose import checkpoint, evaluation, skeletons, testing, training
-from rdpose.config import Settings
 from rdpose.models import builders
+from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
 
 Maker = Callable[..., Settings]

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from rdpose import checkpoint, evaluation, testing
-from rdpose.config import Settings
 from rdpose.data import sources
 from rdpose.data.loading import PictureCrops
 from rdpose.data.people import People
 from rdpose.distributed import process
 from rdpose.inference import Inference
+from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 from rdpose.testing import Found
 

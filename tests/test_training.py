@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from one_step import one_step
 from rdpose import checkpoint, config, distributed, files, optimisation, testing, training
-from rdpose.config import Settings
 from rdpose.models import builders
+from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 from rdpose.training import Run
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from rdpose import checkpoint, skeletons, transfer
-from rdpose.config import ModelSettings, Settings
 from rdpose.models import builders
+from rdpose.settings import ModelSettings, Settings
 from rdpose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
 
 

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rdpose import config, files, skeletons
-from rdpose.config import Settings
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 HEADER = "rdpose"

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from rdpose import anatomy, checkpoint, config, drawing, inference, prediction, testing, training
-from rdpose.config import Settings
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, sources, synthetic
 from rdpose.data.loading import PictureDataset
@@ -20,6 +19,7 @@ from rdpose.distributed import process
 from rdpose.inference import Inference
 from rdpose.models.rdpose import RDPose
 from rdpose.progress import Bar, clock
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 NUM_PICTURES = {"train2017": 600, "val2017": 100}

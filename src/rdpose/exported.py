@@ -22,7 +22,7 @@ from torch import Tensor
 
 from rdpose import config, skeletons
 from rdpose.checkpoint import HEADER
-from rdpose.config import Settings
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 Engine = Literal["openvino", "onnxruntime"]

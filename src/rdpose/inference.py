@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from rdpose import exported, geometry, heatmaps
-from rdpose.config import Settings, TestSettings
 from rdpose.data.loading import PictureCrops
 from rdpose.legacy import weights as weight_files
 from rdpose.models.fuse import fused
+from rdpose.settings import Settings, TestSettings
 from rdpose.skeletons import Skeleton
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rdpose.config import TrainSettings
 from rdpose.muon import Muon
+from rdpose.settings import TrainSettings
 
 KERNEL_INPUTS = 8
 """Convolutions that read fewer channels (the picture's, or one at a time) are not Muon's."""

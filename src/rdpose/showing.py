@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from rdpose import drawing
-from rdpose.config import Settings
 from rdpose.data import sources
 from rdpose.models.training_step import draw_targets
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 from rdpose.training import make_dataset
 

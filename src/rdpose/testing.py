@@ -12,7 +12,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from rdpose import distributed, evaluation, files, geometry, oks
-from rdpose.config import Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.loading import PictureCrops, PictureDataset
 from rdpose.data.people import People
@@ -20,6 +19,7 @@ from rdpose.distributed import Process
 from rdpose.evaluation import Scores
 from rdpose.inference import Inference, Network, open_network
 from rdpose.progress import Bar
+from rdpose.settings import Settings, TestSettings
 from rdpose.skeletons import Skeleton
 
 

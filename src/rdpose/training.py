@@ -18,7 +18,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from rdpose import checkpoint, config, distributed, files, losses, optimisation, testing, transfer
-from rdpose.config import Settings
 from rdpose.data import sources
 from rdpose.data.loading import CropDataset, EpochSampler
 from rdpose.distributed import Process
@@ -30,6 +29,7 @@ from rdpose.models.training_step import LossWeights, OfficialForTraining, RDPose
 from rdpose.optimisation import Stepper, WeightAverage
 from rdpose.progress import Bar
 from rdpose.records import Means, Records
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 RIVALS = {"rdpose": 3.0}

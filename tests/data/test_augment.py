@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rdpose import geometry
-from rdpose.config import AugmentSettings, NeighbourSettings
 from rdpose.data import augment
+from rdpose.settings import AugmentSettings, NeighbourSettings
 from rdpose.skeletons import COCO_17
 
 BOX = np.array([100.0, 50.0, 60.0, 160.0], np.float32)

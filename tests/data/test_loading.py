@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from rdpose import geometry
-from rdpose.config import AugmentSettings, NeighbourSettings
 from rdpose.data import annotations, loading, pictures
 from rdpose.data.loading import (
     CropDataset,
@@ -22,6 +21,7 @@ from rdpose.data.loading import (
     rivals_in_crop,
 )
 from rdpose.data.people import People
+from rdpose.settings import AugmentSettings, NeighbourSettings
 
 SIZE = (64, 96)
 STILL = AugmentSettings(flip=0, scale=0, rotation=0, half_body=0)

@@ -10,6 +10,7 @@ import yaml
 from family_files import FILES, write
 
 from rdpose import config
+from rdpose import settings as groups
 from rdpose.legacy.settings import read
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -22,7 +23,7 @@ OURS = ["WORKERS", "4", "MODEL.PRETRAINED", "", "TEST.USE_GT_BBOX", "False"]
 MPII_TEST = ["TEST.IMAGE_THRE", "0", "TEST.OKS_THRE", "0.9", "TEST.IN_VIS_THRE", "0.2"]
 
 
-def value(settings: config.Settings, dotted: str) -> object:
+def value(settings: groups.Settings, dotted: str) -> object:
     found: object = settings
     for name in dotted.split("."):
         found = getattr(found, name)
@@ -215,7 +216,7 @@ def test_overrides_of_own_data_sets_need_no_layout(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("data: {dataset: mine, root: here, test: {annotations: a.json, images: p}}\n")
     settings = read(path, ["TEST.USE_GT_BBOX", "True", "TEST.COCO_BBOX_FILE", "here/b.json", "WORKERS", "0"]).settings
-    assert settings.data.test == config.SourceSettings(annotations="a.json", images="p", boxes="b.json")
+    assert settings.data.test == groups.SourceSettings(annotations="a.json", images="p", boxes="b.json")
     assert (settings.test.boxes, settings.data.workers, settings.name) == ("truth", 0, "mine")
     with pytest.raises(ValueError, match="own data write"):
         read(path, ["DATASET.TEST_SET", "val2017"])

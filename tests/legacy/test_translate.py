@@ -9,6 +9,7 @@ import pytest
 from family_files import write
 
 from rdpose import config
+from rdpose import settings as groups
 from rdpose.legacy.keys import CONVERTED, DEFAULTS, DIFFERENT, NO_MEANING, RENAMED, REQUIRED
 from rdpose.legacy.settings import read
 
@@ -53,7 +54,7 @@ def test_data_sets_of_the_family(tmp_path: Path) -> None:
     zipped = read(write(tmp_path, "rdpose/coco_in_zips")).settings.data
     assert [source.images for source in zipped.train] == ["images/train2017.zip"]
     mpii = read(write(tmp_path, MPII, {"DATASET.DATA_FORMAT": "zip"})).settings.data
-    assert mpii.test == config.SourceSettings(annotations="annot/valid.json", images="images.zip", format="mpii")
+    assert mpii.test == groups.SourceSettings(annotations="annot/valid.json", images="images.zip", format="mpii")
     ochuman = read(write(tmp_path, W32, {"DATASET.DATASET": "ochuman"})).settings.data
     assert (ochuman.skeleton, ochuman.metric, ochuman.train) == ("coco", "ochuman", ())
     assert ochuman.test is not None

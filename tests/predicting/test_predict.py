@@ -19,12 +19,12 @@ import pytest
 import torch
 
 from rdpose import checkpoint, cli, poses, skeletons
-from rdpose.config import ModelSettings, Settings
 from rdpose.data import pictures
 from rdpose.data.synthetic.walking import walk
 from rdpose.models import builders
 from rdpose.predicting import predict
 from rdpose.predicting.outputs import ResultsFile
+from rdpose.settings import ModelSettings, Settings
 from rdpose.video import Video, VideoWriter
 
 av = pytest.importorskip("av")

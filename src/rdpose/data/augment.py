@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from rdpose import geometry
-from rdpose.config import AugmentSettings, NeighbourSettings
+from rdpose.settings import AugmentSettings, NeighbourSettings
 
 
 class View(NamedTuple):

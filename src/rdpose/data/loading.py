@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from rdpose import geometry
-from rdpose.config import AugmentSettings, NeighbourSettings
 from rdpose.data import augment, pictures
 from rdpose.data.people import People
 from rdpose.models.perturbation import NUM_DRAWS
+from rdpose.settings import AugmentSettings, NeighbourSettings
 
 SAME_PERSON_IOU = 0.9
 """A box that covers another one this well is taken for the same person's, not for a neighbour."""

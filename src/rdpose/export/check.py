@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from rdpose import exported, heatmaps
-from rdpose.config import Settings
 from rdpose.data.loading import PictureCrops
 from rdpose.inference import Network
+from rdpose.settings import Settings
 
 MOST = 8
 """Batches that are compared."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from rdpose import geometry
-from rdpose.config import Settings
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, synthetic
 from rdpose.data.loading import PictureCrops, PictureDataset, crop_people
+from rdpose.settings import Settings
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MOST = 128

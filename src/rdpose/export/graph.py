@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rdpose import exported, heatmaps
 from rdpose.checkpoint import HEADER
-from rdpose.config import Settings
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 OPSET = 18

@@ -10,9 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from rdpose import skeletons
-from rdpose.config import DataSettings, ModelSettings, Settings
 from rdpose.legacy.layouts import LAYOUTS
 from rdpose.legacy.pickles import Content
+from rdpose.settings import DataSettings, ModelSettings, Settings
 from rdpose.skeletons import Skeleton
 
 NOBODY = Skeleton("none", (), (), (), ())

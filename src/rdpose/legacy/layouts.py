@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rdpose.config import SourceSettings, suggest
+from rdpose.config import suggest
+from rdpose.settings import SourceSettings
 
 
 @dataclass(frozen=True)

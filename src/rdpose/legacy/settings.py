@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 
 from rdpose import config, skeletons
-from rdpose.config import Settings
 from rdpose.legacy.keys import DEFAULTS
 from rdpose.legacy.translate import Family, context_of, notes, translate
+from rdpose.settings import Settings
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*")
 

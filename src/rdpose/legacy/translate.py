@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from rdpose.config import Settings
 from rdpose.legacy.keys import CONVERTED, DEFAULTS, DIFFERENT, NO_MEANING, RENAMED, REQUIRED, hrnet_stages
 from rdpose.legacy.layouts import LAYOUTS, dataset_name
+from rdpose.settings import Settings
 
 Flat = dict[str, Any]
 

@@ -22,13 +22,13 @@ from torch.overrides import TorchFunctionMode
 
 from rdpose import checkpoint
 from rdpose.checkpoint import Weights
-from rdpose.config import Settings
 from rdpose.legacy import guesses, names, pickles
 from rdpose.legacy.guesses import Asked
 from rdpose.legacy.pickles import Content
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import Normalise, RDPose
+from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 NOTHING = Asked()

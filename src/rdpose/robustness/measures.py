@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rdpose import testing
-from rdpose.config import Settings
 from rdpose.evaluation import coco
 from rdpose.evaluation.misassignment import similarities
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import Seen
+from rdpose.settings import Settings
 
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 HIDDEN_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
