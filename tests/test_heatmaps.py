@@ -183,6 +183,32 @@ def test_encode_and_decode(x, y):
     assert confidence == 1
 
 
+@pytest.mark.parametrize("sigma", [1.5, 2, 3])
+def test_unbiased_targets_peak_between_cells(sigma):
+    """The Gaussian itself, and the same labelled joints as the family's targets."""
+    size = (64, 48, sigma)
+    joints = torch.from_numpy(positions(size, extra=3)[0])
+    valid = torch.ones(joints.shape[:2], dtype=torch.bool)
+    targets, weights = heatmaps.render(joints, valid, *size, unbiased=True)
+    assert torch.equal(weights, heatmaps.render(joints, valid, *size)[1])
+    rows, columns = np.mgrid[:64, :48]
+    reach = int(3 * sigma) + 0.5
+    for index in np.ndindex(valid.shape):
+        x, y = joints[index].tolist()
+        expected = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)) * weights[index].item()
+        expected[(np.abs(columns - x) > reach) | (np.abs(rows - y) > reach)] = 0
+        np.testing.assert_allclose(targets[index].numpy(), expected, atol=1e-6)
+
+
+@given(st.floats(9, 38), st.floats(9, 54))
+@settings(max_examples=50, deadline=None)
+def test_dark_gives_unbiased_targets_back(x, y):
+    joints = torch.tensor([[[x, y]]])
+    targets, _ = heatmaps.render(joints, torch.ones(1, 1, dtype=torch.bool), 64, 48, 2, unbiased=True)
+    decoded, _ = heatmaps.decode(targets, "dark", sigma=2)
+    assert (decoded - joints).abs().max() < 0.02
+
+
 @given(st.floats(3, 44), st.floats(3, 60))
 @settings(max_examples=50, deadline=None)
 def test_quarter_step_finds_a_gaussian_between_cells_to_a_quarter(x, y):

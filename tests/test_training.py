@@ -250,9 +250,10 @@ def test_rivals_count_by_default_where_the_network_can_tell_people_apart(
     assert training.wrap(network, settings, COCO_17).rivals == found
 
 
-def test_the_published_training_takes_no_rivals(tiny_settings: Maker) -> None:
-    with pytest.raises(ValueError, match=r"trains without loss\.rivals"):
-        run_of(tiny_settings("model.variant=official", "loss.rivals=3"), 1)
+@pytest.mark.parametrize("asked", ["loss.rivals=3", "model.unbiased=true"])
+def test_the_published_training_takes_no_additions(tiny_settings: Maker, asked: str) -> None:
+    with pytest.raises(ValueError, match=f"trains without {asked.split('=')[0]}"):
+        run_of(tiny_settings("model.variant=official", asked), 1)
 
 
 def test_frozen_parts_stay_as_they_start(tiny_settings: Maker) -> None:

@@ -17,7 +17,9 @@ Decoding = Literal["quarter", "dark", "argmax"]
 CUT_SIGMAS = 3
 
 
-def render(joints: Tensor, valid: Tensor, height: int, width: int, sigma: float) -> tuple[Tensor, Tensor]:
+def render(
+    joints: Tensor, valid: Tensor, height: int, width: int, sigma: float, *, unbiased: bool = False
+) -> tuple[Tensor, Tensor]:
     """Target heatmaps of the HRNet family: a Gaussian of peak 1 at the cell that a joint rounds to.
 
     The Gaussian is cut to a square of 3 sigma to each side, and a square cut leaves it a product of its profiles in
@@ -28,6 +30,7 @@ def render(joints: Tensor, valid: Tensor, height: int, width: int, sigma: float)
         valid: (batch, joints) bool, the labelled joints; values of the others are never looked at.
         height, width: size of the maps in cells.
         sigma: of the Gaussian, in cells.
+        unbiased: the Gaussian's peak is the joint itself, between cells (the encoding of DARK, CVPR 2020, section 3.2).
 
     Returns:
         Targets (batch, joints, height, width) and weights (batch, joints), float32. The weight is 1 for a valid
@@ -38,7 +41,8 @@ def render(joints: Tensor, valid: Tensor, height: int, width: int, sigma: float)
     size = torch.tensor([width, height], device=joints.device)
     touches = (peak - radius < size) & (peak + radius + 1 >= 0)
     weight = valid & touches.all(-1)
-    profiles = _profile(torch.where(weight[..., None], peak, -torch.inf), max(height, width), sigma, radius)
+    middle = joints.float() if unbiased else peak
+    profiles = _profile(torch.where(weight[..., None], middle, -torch.inf), max(height, width), sigma, radius)
     along_x, along_y = profiles[..., 0, :width], profiles[..., 1, :height]
     return along_y[..., :, None] * along_x[..., None, :], weight.float()
 
@@ -101,7 +105,7 @@ def center_of(joints: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _profile(peak: Tensor, length: int, sigma: float, radius: int) -> Tensor:
-    """(..., length): Gaussians along an axis around peaks (...,), which are whole cells; 0 beyond `radius` cells."""
+    """(..., length): Gaussians along an axis around peaks (...,); 0 beyond `radius` cells and a half."""
     distance = torch.arange(length, device=peak.device) - peak[..., None]
     # Far cells are brought near before they are cut off: where it underflows, exp takes forty times as long.
     squared = distance.square().clamp(max=(radius + 1) ** 2)

@@ -29,6 +29,8 @@ class ModelSettings(Group):
     """Crop given to the network, (width, height) in pixels; both divisible by 32."""
     sigma: Positive = 2.0
     """Standard deviation of a target's Gaussian, in heatmap cells."""
+    unbiased: bool = False
+    """Targets peak where the joint is (DARK), not at the cell that it rounds to (the family's)."""
     init: str = ""
     """Weights to start from; what fits is taken, the rest is reported."""
 

@@ -27,7 +27,8 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     samples = [dataset[0, int(pick)] for pick in picks]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
     ones = torch.ones(skeleton.num_joints + 1)
-    maps = draw_targets(batch, ones, stride=STRIDE, sigma=settings.model.sigma).maps
+    model = settings.model
+    maps = draw_targets(batch, ones, stride=STRIDE, sigma=model.sigma, unbiased=model.unbiased).maps
     rows = [_row(sample, row_maps, skeleton) for sample, row_maps in zip(samples, maps, strict=True)]
     return drawing.save(out, drawing.panel(rows, titles=TITLES))
 

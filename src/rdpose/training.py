@@ -207,12 +207,13 @@ def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleto
     """A network with its losses and, where it decouples, PDM.
 
     Raises:
-        ValueError: `loss.rivals` for the published code's training, which knows none.
+        ValueError: `loss.rivals` or `model.unbiased` for the published code's training, which knows neither.
     """
     loss = partial(losses.heatmap_loss, reduction=settings.loss.reduction, ohkm_topk=settings.loss.ohkm_topk)
     if isinstance(network, OfficialRDPose):
-        if settings.loss.rivals:
-            raise ValueError("the published code (model.variant=official) trains without loss.rivals; leave it out")
+        for name, asked in (("loss.rivals", settings.loss.rivals), ("model.unbiased", settings.model.unbiased)):
+            if asked:
+                raise ValueError(f"the published code (model.variant=official) trains without {name}; leave it out")
         return OfficialForTraining(network, loss=loss, sigma=settings.model.sigma)
     perturb = network.decoupling is not None and settings.loss.perturbed > 0
     weights = torch.from_numpy(losses.joint_weights(skeleton)) if settings.loss.joint_weights else None
@@ -222,6 +223,7 @@ def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleto
         loss=loss,
         weights=LossWeights(settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed),
         sigma=settings.model.sigma,
+        unbiased=settings.model.unbiased,
         joint_weights=weights,
         rivals=RIVALS.get(settings.model.variant, 0.0) if settings.loss.rivals is None else settings.loss.rivals,
     )

@@ -35,7 +35,9 @@ class Targets(NamedTuple):
     """(batch, 2) in cells."""
 
 
-def draw_targets(batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int, sigma: float) -> Targets:
+def draw_targets(
+    batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int, sigma: float, unbiased: bool = False
+) -> Targets:
     """Target heatmaps of a batch's joints and centres (the mean of the labelled joints), drawn on the device."""
     height, width = (side // stride for side in batch["image"].shape[-2:])
     joints, valid = batch["joints"] / stride, batch["visible"] > 0
@@ -46,6 +48,7 @@ def draw_targets(batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int
         height,
         width,
         sigma,
+        unbiased=unbiased,
     )
     return Targets(maps, weights * joint_weights, center)
 
@@ -75,6 +78,7 @@ class RDPoseForTraining(nn.Module):
         weights: of the loss's terms.
         joint_weights: (joints,) or None for ones.
         sigma: of the targets, in cells.
+        unbiased: whether they peak between cells (`heatmaps.render`).
         rivals: how much more an error counts where the same joint of another person is; not in the direct heatmaps of
             a network that decouples, from whose peak the anchor comes.
     """
@@ -89,13 +93,15 @@ class RDPoseForTraining(nn.Module):
         loss: HeatmapLoss,
         weights: LossWeights,
         sigma: float,
+        unbiased: bool = False,
         joint_weights: Tensor | None = None,
         rivals: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
         self.perturbation = perturbation
-        self.loss, self.weights, self.sigma, self.rivals = loss, weights, sigma, rivals
+        self.loss, self.weights, self.rivals = loss, weights, rivals
+        self.sigma, self.unbiased = sigma, unbiased
         ones = torch.ones(network.num_joints + 1)
         if joint_weights is not None:
             ones[:-1] = joint_weights
@@ -108,7 +114,8 @@ class RDPoseForTraining(nn.Module):
             batch: image (b, 3, h, w) uint8, joints (b, k, 2) and visible (b, k) in the crop, box (b, 4) and
                 neighbours (b, n, 4) in the crop, rivals (b, n, k, 3), draws (b, NUM_DRAWS) uniform.
         """
-        targets = draw_targets(batch, self.joint_weights, stride=self.network.stride, sigma=self.sigma)
+        stride = self.network.stride
+        targets = draw_targets(batch, self.joint_weights, stride=stride, sigma=self.sigma, unbiased=self.unbiased)
         features, maps = self.network.features(batch["image"], batch["neighbours"], batch["box"])
         emphasis = self._emphasis(batch["rivals"], targets) if self.rivals else None
         direct = self.network.head(features)
