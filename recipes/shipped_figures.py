@@ -26,10 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument("--weights", type=Path, default=shipped_weights())
-    parser.add_argument("--decode", default="quarter", choices=["quarter", "dark", "argmax"])
+    parser.add_argument("--decode", choices=["quarter", "dark", "argmax"], help="instead of what the weights say")
     options = parser.parse_args()
     network, settings, skeleton = open_network(options.weights)
-    test = settings.test.model_copy(update={"decode": options.decode})
+    test = settings.test.model_copy(update={"decode": options.decode or settings.test.decode})
     settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
     inference = Inference.of(network, skeleton, test, sigma=settings.model.sigma)
     lsp = options.shared / "lspet"
