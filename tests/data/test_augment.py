@@ -115,6 +115,7 @@ def test_boxes_move_in_units_of_their_size_and_keep_an_area() -> None:
     found = np.array([augment.disturb_boxes(generator, BOXES, 0.1) for _ in range(4000)])
     moves = ((found[..., :2] + found[..., 2:]) / 2 - (BOXES[:, :2] + BOXES[:, 2:]) / 2) / (BOXES[:, 2:] - BOXES[:, :2])
     assert moves.std(axis=0) == pytest.approx(np.full((2, 2), 0.0945), abs=0.005)
+    assert np.abs(moves).max() == pytest.approx(0.2, abs=1e-4)
     growth = (found[..., 2:] - found[..., :2]) / (BOXES[:, 2:] - BOXES[:, :2])
     assert (growth.min(), growth.max()) == pytest.approx((0.8, 1.2), abs=1e-3)
     wild = augment.disturb_boxes(generator, np.repeat(BOXES, 500, axis=0), 2.0)

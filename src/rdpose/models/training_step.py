@@ -56,6 +56,8 @@ def draw_targets(
 def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Tensor:
     """Where the joints of other people are and the person's own are not, 0 to 1, in the shape of `like`.
 
+    It weighs errors and is no target: a joint counts from the cell that it rounds to, with unbiased targets too.
+
     Args:
         rivals: (batch, others, joints, 3) x, y in crop pixels and whether they count; people without any come last.
         like: (batch, joints, height, width) target heatmaps.
