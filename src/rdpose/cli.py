@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from rdpose import memory
+
 app = typer.Typer(
     name="rdpose",
     help="Top-down human pose estimation for crowded pictures.",
@@ -233,6 +235,7 @@ def _boxes(path: Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (`sys.argv` by default); exits with its status."""
+    memory.keep_freed()
     try:
         app(args=list(arguments) if arguments is not None else None)
     except (ValueError, OSError, ImportError) as error:
