@@ -10,7 +10,7 @@ this package: TensorFlow's padding, one side only, sees the same picture one cel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu6
 
 from rdpose.models.blocks import check_image, init_weights
+from rdpose.models.depthwise import DepthwiseConv
 from rdpose.models.unet import climb, conv_norm, way_up
 
 
@@ -53,7 +54,7 @@ class MBConv(nn.Module):
         wide = expansion * in_channels
         self.expand_conv = nn.Conv2d(in_channels, wide, 1, bias=False) if expansion > 1 else None
         self.bn0 = _norm(wide) if expansion > 1 else None
-        self.depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False)
+        self.depthwise_conv = DepthwiseConv(wide, kernel, stride)
         self.bn1 = _norm(wide)
         self.project_conv = nn.Conv2d(wide, out_channels, 1, bias=False)
         self.bn2 = _norm(out_channels)
@@ -89,6 +90,7 @@ class EfficientNetUNet(nn.Module):
         """Of the blocks at strides 4, 8, 16 and 32."""
         reached = [blocks[end - 1].project_conv.out_channels for end in self.ends]
         self.stem_channels, self.channels = reached[0], widths[0]
+        self.coarser_channels = tuple(reached[1:])
         self.skip = nn.ModuleList(conv_norm(a, b, size=1) for a, b in zip(reached, widths, strict=True))
         self.lateral, self.up = way_up(widths)
         init_weights(self)
@@ -104,12 +106,16 @@ class EfficientNetUNet(nn.Module):
             x = block(x)
         return x
 
-    def body(self, x: Tensor) -> Tensor:
-        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
+    def body(self, x: Tensor, additions: Sequence[Tensor] = ()) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4).
+
+        additions: to the last blocks of strides 8, 16 and 32, each (b, coarser_channels[level], H / 8, W / 8), ...
+        """
         levels = [x]
-        for start, end in pairwise(self.ends):
+        for level, (start, end) in enumerate(pairwise(self.ends)):
             for block in self.blocks[start:end]:
                 x = block(x)
+            x = x + additions[level] if additions else x
             levels.append(x)
         skips = [skip(level) for skip, level in zip(self.skip, levels, strict=True)]
         return climb([*skips[:-1], torch.relu(skips[-1])], self.lateral, self.up)
