@@ -57,6 +57,18 @@ def test_the_body_continues_where_the_stem_ends(network: nn.Module) -> None:
     torch.testing.assert_close(network.body(early), network(image))
 
 
+@torch.no_grad()
+def test_additions_reach_the_coarser_levels(network: nn.Module) -> None:
+    early = network.eval().stem(torch.randn(1, 3, 64, 32))
+    sizes = [(1, width, 8 >> level, 4 >> level) for level, width in enumerate(network.coarser_channels)]
+    assert len(sizes) == 3
+    nothing, expected = [torch.zeros(size) for size in sizes], network.body(early)
+    assert torch.equal(network.body(early, nothing), expected)
+    for level, size in enumerate(sizes):
+        more = [torch.randn(size) if level == place else zero for place, zero in enumerate(nothing)]
+        assert (network.body(early, more) - expected).abs().max() > 1e-4
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 100, 64), (1, 3, 64, 40), (1, 1, 64, 64), (3, 64, 64)])
 def test_other_images_are_refused_with_the_remedy(network: nn.Module, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"{re.escape(str(shape))}.*divisible by 32"):

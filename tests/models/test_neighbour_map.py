@@ -69,3 +69,15 @@ def test_an_untrained_map_changes_nothing() -> None:
     said = torch.einsum("bmhw,cm->bchw", maps, trained.join.weight[:, :, 0, 0])
     torch.testing.assert_close(trained(features, maps), features + 8 * said)
     assert said.abs().max() > 0.1
+
+
+def test_coarser_levels_hear_of_the_boxes_too() -> None:
+    maps = box_maps(BOX, BOX[:, 0], LIKE, 1)
+    network = NeighbourMap(3, (5, 7))
+    assert [(tuple(one.shape), bool(one.any())) for one in network.additions(maps)] == [
+        ((1, 5, 12, 8), False),
+        ((1, 7, 6, 4), False),
+    ]
+    torch.nn.init.ones_(network.coarser[1].weight)
+    expected = 8 * maps.unflatten(3, (4, 4)).unflatten(2, (6, 4)).mean(dim=(3, 5)).sum(dim=1)
+    torch.testing.assert_close(network.additions(maps)[1], expected[:, None].expand(-1, 7, -1, -1))

@@ -8,6 +8,7 @@ Keys and shapes of the state dict are those of the published network without its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class HRNet(nn.Module):
         super().__init__()
         self.channels, self.stem_channels = channels, stem_channels
         widths = [channels << branch for branch in range(4)]
+        self.coarser_channels = tuple(widths[1:])
         self.conv1 = nn.Conv2d(3, stem_channels, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem_channels)
         self.conv2 = nn.Conv2d(stem_channels, stem_channels, 3, 2, 1, bias=False)
@@ -69,12 +71,19 @@ class HRNet(nn.Module):
         x = self.relu(self.bn1(self.conv1(image)))
         return self.relu(self.bn2(self.conv2(x)))
 
-    def body(self, x: Tensor) -> Tensor:
-        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
-        x = self.layer1(x)
-        branches = self.stage2([new(x) for new in self.transition1])
-        branches = self.stage3([*branches, self.transition2[-1](branches[-1])])
-        branches = self.stage4([*branches, self.transition3[-1](branches[-1])])
+    def body(self, x: Tensor, additions: Sequence[Tensor] = ()) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4).
+
+        additions: to the branches of strides 8, 16 and 32 where they begin, each (b, coarser_channels[branch],
+            H / 8, W / 8), ...
+        """
+        stages = (self.stage2, self.transition1), (self.stage3, self.transition2), (self.stage4, self.transition3)
+        branches = [self.layer1(x)]
+        for number, (stage, transition) in enumerate(stages):
+            new = transition[-1](branches[-1])
+            new = new + additions[number] if additions else new
+            finest = transition[0](branches[0])
+            branches = stage([finest, *branches[1:], new])
         return branches[0]
 
 

@@ -1,36 +1,54 @@
-"""The boxes of the people in a crop as soft maps, joined to the features after the stem.
+"""The boxes of the people in a crop as soft maps, joined to the features after the stem and at the coarser levels.
 
 A top-down estimator always knows these boxes, and they say what the features cannot: who is meant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 NUM_MAPS = 4
 """Inside the own box, near its centre, inside any other box, near any other centre."""
 
 GAIN = 8.0
-"""Of the maps: the convolution starts at zero, and so has its say after an eighth of the steps."""
+"""Of the maps: the convolutions start at zero, and so have their say after an eighth of the steps."""
 
 
 class NeighbourMap(nn.Module):
-    """Adds what the boxes say to a stem's output, through a convolution that is zero at first: an untrained map
-    changes nothing.
+    """Adds what the boxes say to a stem's output, and to the coarser levels after it, through convolutions that are
+    zero at first: an untrained map changes nothing.
 
     Args:
         channels: of the stem's output.
+        coarser: channels of the levels below it, each half the size of the one before.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, coarser: Sequence[int] = ()) -> None:
         super().__init__()
-        self.join = nn.Conv2d(NUM_MAPS, channels, kernel_size=1, bias=False)
-        nn.init.zeros_(self.join.weight)
+        self.join = _zero_conv(channels)
+        self.coarser = nn.ModuleList(_zero_conv(width) for width in coarser)
 
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
         """(batch, channels, height, width) features with maps (batch, NUM_MAPS, height, width) joined to them."""
         return features + GAIN * self.join(maps.to(features.dtype))
+
+    def additions(self, maps: Tensor) -> list[Tensor]:
+        """What the coarser levels' features gain: (batch, channels, height / 2, width / 2), then half of that, ..."""
+        found = []
+        for join in self.coarser:
+            maps = avg_pool2d(maps, 2)
+            found.append(GAIN * join(maps.to(self.join.weight.dtype)))
+        return found
+
+
+def _zero_conv(channels: int) -> nn.Conv2d:
+    layer = nn.Conv2d(NUM_MAPS, channels, kernel_size=1, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
 
 
 def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride: float) -> Tensor:

@@ -45,6 +45,8 @@ class RDPose(nn.Module):
         backbone: any module that turns a normalised picture (b, 3, H, W) into a map (b, channels, H / stride,
             W / stride), with the attributes `channels` and `stride`. It may offer its two halves as `stem` and `body`,
             with `stem_channels`; people's boxes are then joined between them, and before the first layer otherwise.
+            With `coarser_channels`, those of its levels at twice the stride and on, its body also takes `additions`:
+            one map for each of these levels, added to what the level makes.
         num_joints: K.
         decoupling: a module `(features, anchor, maps) -> features`; None is the plain network, without a centre.
         neighbour_aware: join maps of the people's boxes to the features.
@@ -64,7 +66,8 @@ class RDPose(nn.Module):
         self.normalise = Normalise()
         self.backbone = backbone
         self.stride = number_of(backbone, "stride")
-        self.neighbour_map = NeighbourMap(getattr(backbone, "stem_channels", 3)) if neighbour_aware else None
+        channels = getattr(backbone, "stem_channels", 3), getattr(backbone, "coarser_channels", ())
+        self.neighbour_map = NeighbourMap(*channels) if neighbour_aware else None
         self.decoupling = decoupling
         num_maps = num_joints + (decoupling is not None)
         self.head = nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel_size=1)
@@ -102,7 +105,8 @@ class RDPose(nn.Module):
         stem, body = split(self.backbone)
         early = stem(normalised)
         maps = box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])
-        features = body(self.neighbour_map(early, maps))
+        joined, additions = self.neighbour_map(early, maps), self.neighbour_map.additions(maps)
+        features = body(joined, additions) if additions else body(joined)
         if features.shape[-2:] != early.shape[-2:]:
             maps = box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
         return features, maps
@@ -137,7 +141,7 @@ def number_of(backbone: nn.Module, name: str) -> int:
     return value
 
 
-Half = Callable[[Tensor], Tensor]
+Half = Callable[..., Tensor]
 
 
 def split(backbone: nn.Module) -> tuple[Half, Half]:

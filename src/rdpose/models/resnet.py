@@ -8,6 +8,7 @@ Keys and shapes of the state dict are those of the published network without its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -46,6 +47,7 @@ class SimpleBaseline(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         wide = block.expansion
+        self.coarser_channels = (128 * wide, 256 * wide, 512 * wide)
         self.layer1 = residual_layer(block, 64, 64, blocks[0])
         self.layer2 = residual_layer(block, 64 * wide, 128, blocks[1], stride=2)
         self.layer3 = residual_layer(block, 128 * wide, 256, blocks[2], stride=2)
@@ -63,9 +65,16 @@ class SimpleBaseline(nn.Module):
         check_image(image)
         return self.maxpool(self.relu(self.bn1(self.conv1(image))))
 
-    def body(self, early: Tensor) -> Tensor:
-        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
-        return self.deconv_layers(self.layer4(self.layer3(self.layer2(self.layer1(early)))))
+    def body(self, early: Tensor, additions: Sequence[Tensor] = ()) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4).
+
+        additions: to the layers of strides 8, 16 and 32, each (b, coarser_channels[layer], H / 8, W / 8), ...
+        """
+        x = self.layer1(early)
+        for number, layer in enumerate((self.layer2, self.layer3, self.layer4)):
+            x = layer(x)
+            x = x + additions[number] if additions else x
+        return self.deconv_layers(x)
 
 
 def _deconvolution(in_channels: int, out_channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -9,6 +9,7 @@ Most of its work is done on small maps with many channels, where processors are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -32,6 +33,7 @@ class UNet(nn.Module):
     def __init__(self, widths: tuple[int, int, int, int], blocks: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.channels = self.stem_channels = widths[0]
+        self.coarser_channels = widths[1:]
         self.conv1 = conv_norm(3, widths[0] // 2, size=3, stride=2)
         self.conv2 = conv_norm(widths[0] // 2, widths[0], size=3, stride=2)
         before, strides = (widths[0], *widths[:-1]), (1, 2, 2, 2)
@@ -48,12 +50,15 @@ class UNet(nn.Module):
         check_image(image)
         return torch.relu(self.conv2(torch.relu(self.conv1(image))))
 
-    def body(self, x: Tensor) -> Tensor:
-        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4)."""
-        seen = []
-        for level in self.down:
-            x = level(x)
-            seen.append(x)
+    def body(self, x: Tensor, additions: Sequence[Tensor] = ()) -> Tensor:
+        """What the stem made, or something joined to it -> (b, channels, H / 4, W / 4).
+
+        additions: to the levels of strides 8, 16 and 32, each (b, coarser_channels[level], H / 8, W / 8), ...
+        """
+        seen = [self.down[0](x)]
+        for number, level in enumerate(list(self.down)[1:]):
+            x = level(seen[-1])
+            seen.append(x + additions[number] if additions else x)
         return climb(seen, self.lateral, self.up)
 
 
