@@ -22,7 +22,7 @@ import ablation_report
 import numpy as np
 import torch
 
-from rdpose import checkpoint, config, files, robustness, skeletons, training
+from rdpose import checkpoint, config, files, memory, robustness, skeletons, training
 from rdpose.models import builders
 from rdpose.robustness import Benchmark
 from rdpose.settings import Settings
@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         run_shards(options.parallel, sys.argv[1:] if arguments is None else arguments)
         ablation_report.write(options.out, [START, *options.rows])
         return
+    memory.keep_freed()
     torch.set_num_threads(options.threads)
     benchmarks = read_benchmarks(options.data, options.people)
     runs = [(START, 0), *((row, seed) for seed in options.seeds for row in options.rows)]
@@ -85,6 +86,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", default=[row.name for row in ROWS], choices=[row.name for row in ROWS])
     parser.add_argument("--people", type=int, help="measure on so many people of each benchmark only")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a run")
+    parser.add_argument("--precision", default="auto", help="of the training: auto, fp32 or bf16")
     parser.add_argument("--parallel", type=int, default=1, help="runs at once")
     parser.add_argument("--shard", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--shards", type=int, default=1, help=argparse.SUPPRESS)
@@ -100,7 +102,8 @@ def refuse_other_runs(options: argparse.Namespace) -> None:
         ValueError: OUT holds runs from other weights, or of another length, or measured on other people.
     """
     weights = hashlib.sha256(options.init.read_bytes()).hexdigest()
-    asked, file = {"init": weights, "crops": options.crops, "people": options.people}, options.out / "asked.json"
+    asked = {"init": weights, "crops": options.crops, "people": options.people, "precision": options.precision}
+    file = options.out / "asked.json"
     before = json.loads(file.read_text()) if file.exists() else asked
     different = [key for key in asked if asked[key] != before.get(key)]
     if different:
@@ -139,13 +142,17 @@ def train(row: Row, seed: int, options: argparse.Namespace) -> Path:
     """The weights of one row, trained from the shared start."""
     start = checkpoint.load_weights(options.init)
     overrides = [f"name={row.name}-{seed}", f"seed={seed}", f"train.threads={options.threads}", *row.overrides]
+    overrides += [f"train.precision={options.precision}"]
     settings = shared_settings(f"output_dir={options.out / 'runs'}", f"data.root={options.data}", *overrides)
     model = {"backbone": start.settings.model.backbone, "image_size": start.settings.model.image_size}
     model |= {"sigma": start.settings.model.sigma, "init": str(options.init)}
     if settings.model.variant == "official":
         model["init"] = str(official_start(options.out / "official_start.safetensors", start))
+    else:
+        model["unbiased"] = start.settings.model.unbiased
     tree = settings.model_dump(mode="json")
     tree["model"] |= model
+    tree["train"]["freeze"] = start.settings.train.freeze
     sources, epochs = draw_sources(options.data, options.out / "people", options.crops, seed)
     tree["data"]["train"], tree["train"]["epochs"] = sources, epochs
     return training.train(config.from_tree(tree, where="the ablation"), resume=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rdpose import evaluation, robustness, testing
+from rdpose import evaluation, memory, robustness, testing
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
 from rdpose.distributed import process
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=shipped_weights())
     parser.add_argument("--decode", choices=["quarter", "dark", "argmax"], help="instead of what the weights say")
     options = parser.parse_args()
+    memory.keep_freed()
     network, settings, skeleton = open_network(options.weights)
     test = settings.test.model_copy(update={"decode": options.decode or settings.test.decode})
     settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})

@@ -114,7 +114,7 @@ class Stepper:
     Args:
         network: what is trained.
         settings: of the training.
-        device: where it runs; bf16 by default on GPUs that have it, fp32 on CPUs, where bf16 is far slower.
+        device: where it runs; bf16 by default on GPUs that have it, fp32 on CPUs, most of which are far slower in bf16.
 
     Raises:
         ValueError: fp16 with Muon, beside which AdamW would take a step that Muon's overflow forbids.
