@@ -34,6 +34,7 @@ def test_without_augmentation_the_view_is_the_boxs() -> None:
     np.testing.assert_array_equal(view.center, center)
     np.testing.assert_array_equal(view.size, size)
     assert (view.rotation_deg, view.flip) == (0.0, False)
+    np.testing.assert_array_equal(view.box_xywh, BOX)
 
 
 def test_scale_is_normal_and_cut() -> None:
@@ -70,25 +71,39 @@ def test_half_bodies_are_made_with_the_stated_probability_of_people_with_enough_
 def test_a_half_body_is_the_region_of_its_joints() -> None:
     upper = np.isin(np.arange(17), COCO_17.upper_body)
     generator, everything = rng(), np.ones(17)
-    found = [augment.half_body(generator, JOINTS, everything, COCO_17.upper_body, ASPECT) for _ in range(20)]
-    centers = {tuple(region[0]) for region in found if region is not None}
-    assert centers == {tuple(JOINTS[half].mean(axis=0)) for half in (upper, ~upper)}
-    region = augment.half_body(rng(), JOINTS, upper, COCO_17.upper_body, ASPECT)
-    assert region is not None
+    found = [augment.half_body(generator, JOINTS, everything, COCO_17.upper_body) for _ in range(20)]
+    regions = [geometry.crop_region(box, ASPECT) for box in found if box is not None]
+    centers = {tuple(center.round(3).tolist()) for center, _ in regions}
+    assert centers == {tuple(JOINTS[half].mean(axis=0).round(3).tolist()) for half in (upper, ~upper)}
+    box = augment.half_body(rng(), JOINTS, upper, COCO_17.upper_body)
+    assert box is not None
     extent = np.ptp(JOINTS[upper], axis=0)
+    assert box[2:].tolist() == pytest.approx((1.2 * extent).tolist(), rel=1e-5)
     width = max(extent[0], extent[1] * ASPECT) * 1.5
-    assert region[1].tolist() == pytest.approx([width, width / ASPECT], rel=1e-5)
+    assert geometry.crop_region(box, ASPECT)[1].tolist() == pytest.approx([width, width / ASPECT], rel=1e-5)
+
+
+def test_a_half_body_is_told_as_the_persons_box() -> None:
+    upper = np.isin(np.arange(17), COCO_17.upper_body).astype(np.uint8)
+    options = {"upper_body": COCO_17.upper_body, "aspect": ASPECT}
+    settings = STILL.model_copy(update={"half_body": 1.0})
+    view = augment.draw_view(rng(), BOX, JOINTS, upper, **options, settings=settings)
+    extent = np.ptp(JOINTS[upper > 0], axis=0)
+    assert view.box_xywh[2:].tolist() == pytest.approx((1.2 * extent).tolist(), rel=1e-5)
+    center, size = geometry.crop_region(view.box_xywh, ASPECT)
+    np.testing.assert_array_equal(view.center, center)
+    np.testing.assert_array_equal(view.size, size)
 
 
 @pytest.mark.parametrize("visible", [[0, 1], [0, 1, 15, 16]])
 def test_two_joints_make_no_half_body(visible: list[int]) -> None:
-    assert augment.half_body(rng(), JOINTS, np.isin(np.arange(17), visible), COCO_17.upper_body, ASPECT) is None
+    assert augment.half_body(rng(), JOINTS, np.isin(np.arange(17), visible), COCO_17.upper_body) is None
 
 
 def test_half_of_joints_in_one_place_has_a_size() -> None:
-    found = augment.half_body(rng(), np.full((17, 2), 7.0), np.ones(17), COCO_17.upper_body, ASPECT)
+    found = augment.half_body(rng(), np.full((17, 2), 7.0), np.ones(17), COCO_17.upper_body)
     assert found is not None
-    assert (found[1] > 0).all()
+    assert (found[2:] > 0).all()
 
 
 def test_calm_neighbours_stay() -> None:

@@ -156,7 +156,7 @@ def test_joints_stay_on_the_same_pixels_under_every_augmentation(people: People)
             rng, people.box_xywh[row], people.joints[row], people.visible[row],
             upper_body=people.skeleton.upper_body, aspect=64 / 96, settings=settings,
         )  # fmt: skip
-        transform = geometry.crop_transform(*view[:2], SIZE, *view[2:])
+        transform = geometry.crop_transform(view.center, view.size, SIZE, view.rotation_deg, view.flip)
         picture = np.zeros((300, 300, 3), np.uint8)
         x, y = people.joints[row][5].round().astype(int)
         picture[y - 3 : y + 4, x - 3 : x + 4] = 255

@@ -13,14 +13,18 @@ import numpy as np
 from rdpose import geometry
 from rdpose.settings import AugmentSettings, NeighbourSettings
 
+HALF_BODY_MARGIN = 1.2
+
 
 class View(NamedTuple):
     """A crop's place in its picture."""
 
     center: np.ndarray
     size: np.ndarray
-    rotation_deg: float = 0.0
-    flip: bool = False
+    rotation_deg: float
+    flip: bool
+    box_xywh: np.ndarray
+    """(4,) pixels: what the crop was made around, the person's box or that of half the body."""
 
 
 def draw_view(
@@ -42,19 +46,24 @@ def draw_view(
         upper_body: the joints that make the upper half.
         aspect: width / height of the crop.
     """
-    center, size = geometry.crop_region(box_xywh, aspect)
     if (visible > 0).sum() > settings.half_body_joints and rng.random() < settings.half_body:
-        center, size = half_body(rng, joints, visible, upper_body, aspect) or (center, size)
+        half = half_body(rng, joints, visible, upper_body)
+        box_xywh = box_xywh if half is None else half
+    center, size = geometry.crop_region(box_xywh, aspect)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
     turned = rng.random() < settings.rotation_probability
     rotation = float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0
-    return View(center, size, rotation, bool(rng.random() < settings.flip))
+    return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh)
 
 
 def half_body(
-    rng: np.random.Generator, joints: np.ndarray, visible: np.ndarray, upper_body: tuple[int, ...], aspect: float
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Centre and size of a crop around the upper or the lower joints (at least 3), or None where neither has them."""
+    rng: np.random.Generator, joints: np.ndarray, visible: np.ndarray, upper_body: tuple[int, ...]
+) -> np.ndarray | None:
+    """Box (4,) x, y, width, height of the upper or the lower joints (at least 3), or None where neither has them.
+
+    It lies around their mean, `HALF_BODY_MARGIN` times as large as their extent: with the crop's own margin of 1.25
+    that is the family's crop of 1.5 times the extent.
+    """
     is_upper = np.isin(np.arange(len(joints)), upper_body)
     halves = [joints[(visible > 0) & half] for half in (is_upper, ~is_upper)]
     if rng.random() < 0.5:
@@ -63,8 +72,8 @@ def half_body(
     if chosen is None:
         return None
     low, high = chosen.min(axis=0), chosen.max(axis=0)
-    _, size = geometry.crop_region(np.concatenate([low, np.maximum(high - low, 1)]), aspect, padding=1.5)
-    return chosen.mean(axis=0), size
+    size = HALF_BODY_MARGIN * np.maximum(high - low, 1)
+    return np.concatenate([chosen.mean(axis=0) - size / 2, size])
 
 
 def disturb_neighbours(rng: np.random.Generator, boxes_xyxy: np.ndarray, settings: NeighbourSettings) -> np.ndarray:

@@ -62,17 +62,17 @@ class CropDataset(Dataset):
         row, people = self.rows[number], self.people
         rows = np.append(row, people.others_in_picture(row))
         boxes = geometry.xywh_to_xyxy(people.box_xywh[rows])
-        own = augment.disturb_boxes(rng, boxes[:1], self.augment.shift)  # the crop follows it, as at test
-        view = augment.draw_view(
+        own = augment.disturb_boxes(rng, boxes[:1], self.augment.shift)[0]
+        view = augment.draw_view(  # the network is told the box that the crop was made around, as at test
             rng,
-            geometry.xyxy_to_xywh(own)[0],
+            geometry.xyxy_to_xywh(own),
             people.joints[row],
             people.visible[row],
             upper_body=people.skeleton.upper_body,
             aspect=self.image_size[0] / self.image_size[1],
             settings=self.augment,
         )
-        transform = geometry.crop_transform(*view[:2], self.image_size, *view[2:])
+        transform = geometry.crop_transform(view.center, view.size, self.image_size, view.rotation_deg, view.flip)
         crop = warp(pictures.read(people.image_path(people.image_index[row])), transform, self.image_size)
         joints, visible = geometry.apply(transform, people.joints[rows]), people.visible[rows]
         if view.flip:
@@ -83,7 +83,7 @@ class CropDataset(Dataset):
             "joints": torch.from_numpy(joints[0]),
             "visible": torch.from_numpy(visible[0].copy()),
             "rivals": torch.from_numpy(rivals_in_crop(joints[1:], visible[1:], self.image_size, self.max_neighbours)),
-            "box": torch.from_numpy(geometry.transform_boxes(transform, own)[0]),
+            "box": torch.from_numpy(geometry.transform_boxes(transform, geometry.xywh_to_xyxy(view.box_xywh[None]))[0]),
             "neighbours": torch.from_numpy(
                 neighbours_in_crop(geometry.transform_boxes(transform, others), self.image_size, self.max_neighbours)
             ),
