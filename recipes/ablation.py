@@ -43,7 +43,7 @@ START = Row("start", "shared start, not trained further")
 ROWS = (
     Row("plain", "plain", ("model.variant=plain",)),
     Row("rdpose", "rdpose: boxes + neighbour-aware FDM + PDM + rivals", ("model.variant=rdpose", RIVALS)),
-    Row("boxes", "boxes after the stem", ("model.variant=boxes",)),
+    Row("boxes", "boxes at every level", ("model.variant=boxes",)),
     Row("boxes-rivals", "boxes + rivals", ("model.variant=boxes", RIVALS)),
     Row("fdm-pdm", "FDM + PDM (rdpose-paper)", ("model.variant=rdpose-paper",)),
     Row("rdpose-no-pdm", "rdpose without PDM", ("model.variant=rdpose", RIVALS, "loss.perturbed=0")),

@@ -45,9 +45,9 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
 
     Args:
         backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`.
-        variant: rdpose (boxes joined after the stem, decoupling that knows the neighbours), rdpose-paper, plain
+        variant: rdpose (boxes joined at every level, decoupling that knows the neighbours), rdpose-paper, plain
             (nothing decouples), official (what the published code computes), or one of the ablation's steps between:
-            boxes (joined after the stem, nothing decouples), rdpose-residual (the paper's FDM, residual, no boxes).
+            boxes (joined likewise, nothing decouples), rdpose-residual (the paper's FDM, residual, no boxes).
 
     Raises:
         ValueError: the backbone or the variant is unknown.
