@@ -86,7 +86,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", default=[row.name for row in ROWS], choices=[row.name for row in ROWS])
     parser.add_argument("--people", type=int, help="measure on so many people of each benchmark only")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a run")
-    parser.add_argument("--precision", default="auto", help="of the training: auto, fp32 or bf16")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="of the training")
     parser.add_argument("--parallel", type=int, default=1, help="runs at once")
     parser.add_argument("--shard", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--shards", type=int, default=1, help=argparse.SUPPRESS)

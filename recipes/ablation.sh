@@ -6,7 +6,8 @@
 #   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in minutes; its figures say nothing
 #
 # DATA holds coco/, lspet/ and jai_alai/ (a link to the shared data will do), and gets sets/. INIT=weights.safetensors
-# branches from other plain weights instead of pre-training.
+# branches from other plain weights instead of pre-training; recipes/small.sh leaves the same ones in
+# output/small/efficientnet_lite0/start/final_state.safetensors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 OUT=${1:-output/ablation${QUICK:+-quick}}
@@ -18,7 +19,7 @@ train=(recipes/ablation_start.yaml name=pretrain "output_dir=$OUT" data.test=nul
 if [[ -n ${QUICK:-} ]]; then
   DATA=$OUT/data scale=0.02 shared=none
   train+=('data.train=[{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}]'
-    model.init= train.warmup_steps=20 train.ema=0.98)
+    "model.init=''" train.warmup_steps=20 train.ema=0.98)
   ablation=(--crops 64 --seeds 0 1 --people 12)
 else
   DATA=${DATA:-data} scale=1 shared=$DATA

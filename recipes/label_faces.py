@@ -39,8 +39,10 @@ def main() -> None:
     people = annotations.read(file, images, skeleton=skeletons.COCO_17)
     found = find(people, options.weights)
     content = json.loads(file.read_text())
-    keep = (found.confidence[:, FACE] >= options.sure) & at_head(found.joints[:, FACE], *heads(content, people))
-    people.joints[:, FACE], people.visible[:, FACE] = found.joints[:, FACE], 2 * keep
+    middle, length = heads(content, people)
+    near = at_head(found.joints[:, FACE], middle[found.rows], length[found.rows])
+    keep = (found.confidence[:, FACE] >= options.sure) & near
+    people.joints[found.rows, FACE], people.visible[found.rows, FACE] = found.joints[:, FACE], 2 * keep
     files.write_json(options.out, with_joints(content, people))
     shares = ", ".join(
         f"{name} {share:.2f}" for name, share in zip(skeletons.COCO_17.joints, keep.mean(axis=0), strict=False)

@@ -25,6 +25,7 @@ def page_faults(*arguments: str) -> int:
     done = subprocess.run([sys.executable, "-c", BATCHES, *arguments], capture_output=True, text=True, check=False)
     if "not glibc" in done.stderr:
         pytest.skip("this C library keeps what it likes")
+    assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 

@@ -40,6 +40,7 @@ SHORT = {
     "benchmarks/annotations.py": "--people 300",
     "benchmarks/evaluation.py": "--pictures 20",
     "benchmarks/oks_nms.py": "--pictures 20",
+    "benchmarks/training_step.py": "--size 32 32 --steps 1",
     "benchmarks/tracking.py": "--videos 1 --frames 5 --people 2",
     "benchmarks/pipeline.py": "--help",  # exporting HRNet takes minutes
     "benchmarks/video_memory.py": "--frames 60",

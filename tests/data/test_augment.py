@@ -90,9 +90,23 @@ def test_a_half_body_is_told_as_the_persons_box() -> None:
     view = augment.draw_view(rng(), BOX, JOINTS, upper, **options, settings=settings)
     extent = np.ptp(JOINTS[upper > 0], axis=0)
     assert view.box_xywh[2:].tolist() == pytest.approx((1.2 * extent).tolist(), rel=1e-5)
+    assert view.half_body
     center, size = geometry.crop_region(view.box_xywh, ASPECT)
     np.testing.assert_array_equal(view.center, center)
     np.testing.assert_array_equal(view.size, size)
+
+
+@pytest.mark.parametrize("half_body", [0.0, 1.0])
+def test_the_chosen_box_moves_and_the_crop_with_it(half_body: float) -> None:
+    settings = STILL.model_copy(update={"half_body": half_body, "shift": 0.1})
+    upper = sum(2 if joint in COCO_17.upper_body else 0 for joint in range(17)) // 2
+    found = views(settings, 500, visible=upper)
+    boxes = np.array([view.box_xywh for view in found])
+    assert {view.half_body for view in found} == {half_body > 0}
+    assert len(np.unique(boxes, axis=0)) == 500
+    assert boxes[:, 2].std() / boxes[:, 2].mean() == pytest.approx(0.0945, abs=0.01)
+    for view in found[:20]:
+        np.testing.assert_array_equal(view.center, geometry.crop_region(view.box_xywh, ASPECT)[0])
 
 
 @pytest.mark.parametrize("visible", [[0, 1], [0, 1, 15, 16]])

@@ -72,6 +72,20 @@ def test_the_crop_follows_the_moved_box(people: People) -> None:
     assert min(moves) > 0.1
 
 
+def test_a_half_body_looks_like_a_person_whom_the_picture_cuts_off(people: People) -> None:
+    """The box is the crop's, as in use, and what lies outside is not labelled."""
+    halves = crops(people, STILL.model_copy(update={"half_body": 1.0, "half_body_joints": 0}))
+    outside = 0
+    for index in range(len(halves)):
+        sample, whole = halves[0, index], crops(people)[0, index]
+        box, joints = sample["box"], sample["joints"]
+        assert ((box[:2] + box[2:]) / 2).tolist() == pytest.approx([SIZE[0] / 2, SIZE[1] / 2], abs=0.01)
+        inside = ((joints >= 0) & (joints < torch.tensor(SIZE))).all(dim=1)
+        assert torch.equal(sample["visible"] > 0, (whole["visible"] > 0) & inside)
+        outside += int((~inside & (whole["visible"] > 0)).sum())
+    assert outside > 0
+
+
 def test_rivals_are_the_joints_of_others_that_lie_in_the_crop() -> None:
     joints = np.array([[[1, 2], [99, 2]], [[5, 6], [7, 8]], [[-1, 0], [3, 200]]], np.float32)
     visible = np.array([[2, 2], [1, 2], [2, 2]])

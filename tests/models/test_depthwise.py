@@ -49,6 +49,13 @@ def test_training_in_bfloat16_takes_them(size: int, stride: int, height: int, wi
         torch.testing.assert_close(found.float(), wanted, atol=0.05 * float(wanted.abs().max()), rtol=0)
 
 
+def test_a_norm_folded_in_keeps_its_say() -> None:
+    layer, x = DepthwiseConv(4, 3), torch.randn(1, 4, 8, 8)
+    layer.bias = nn.Parameter(torch.full((4,), 100.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).mean() > 90
+
+
 def test_a_frozen_kernel_and_a_first_layer_get_no_gradient() -> None:
     layer, x = DepthwiseConv(4, 5), torch.randn(1, 4, 8, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):

@@ -194,3 +194,25 @@ def test_without_decoupling_there_is_no_centre() -> None:
     assert paper.head.out_channels == 5
     assert plain.decoupling is None
     assert isinstance(paper.decoupling, FeatureDecoupling)
+
+
+@torch.no_grad()
+def test_boxes_reach_the_coarser_levels() -> None:
+    torch.manual_seed(0)
+    network = builders.build("unet_small", "boxes", num_joints=3).eval()
+    unknown, known = network(pictures()), network(pictures(), NEIGHBOURS, BOX)
+    assert torch.equal(unknown, known)  # an untrained map changes nothing
+    assert network.neighbour_map is not None
+    nn.init.normal_(network.neighbour_map.coarser[2].weight)
+    assert torch.equal(network(pictures()), unknown)
+    assert (network(pictures(), NEIGHBOURS, BOX) - unknown).abs().max() > 1e-4
+
+
+@torch.no_grad()
+def test_a_backbone_of_one_piece_takes_boxes_before_its_first_layer_alone() -> None:
+    whole = Patches()
+    whole.coarser_channels = (7,)
+    network = RDPose(whole, 3, neighbour_aware=True).eval()
+    assert network.neighbour_map is not None
+    assert len(network.neighbour_map.coarser) == 0
+    assert network(pictures(), NEIGHBOURS, BOX).shape == (1, 3, 24, 16)

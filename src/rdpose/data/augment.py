@@ -14,6 +14,7 @@ from rdpose import geometry
 from rdpose.settings import AugmentSettings, NeighbourSettings
 
 HALF_BODY_MARGIN = 1.2
+"""Of a half body's box; with the crop's own margin of 1.25 that is the family's 1.5."""
 
 
 class View(NamedTuple):
@@ -24,7 +25,8 @@ class View(NamedTuple):
     rotation_deg: float
     flip: bool
     box_xywh: np.ndarray
-    """(4,) pixels: what the crop was made around, the person's box or that of half the body."""
+    """(4,) pixels: what the crop was made around, the person's box or that of half the body, moved."""
+    half_body: bool
 
 
 def draw_view(
@@ -46,14 +48,16 @@ def draw_view(
         upper_body: the joints that make the upper half.
         aspect: width / height of the crop.
     """
+    half = None
     if (visible > 0).sum() > settings.half_body_joints and rng.random() < settings.half_body:
         half = half_body(rng, joints, visible, upper_body)
-        box_xywh = box_xywh if half is None else half
+    chosen = geometry.xywh_to_xyxy((box_xywh if half is None else half)[None])
+    box_xywh = geometry.xyxy_to_xywh(disturb_boxes(rng, chosen, settings.shift))[0]
     center, size = geometry.crop_region(box_xywh, aspect)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
     turned = rng.random() < settings.rotation_probability
     rotation = float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0
-    return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh)
+    return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh, half is not None)
 
 
 def half_body(
@@ -61,8 +65,7 @@ def half_body(
 ) -> np.ndarray | None:
     """Box (4,) x, y, width, height of the upper or the lower joints (at least 3), or None where neither has them.
 
-    It lies around their mean, `HALF_BODY_MARGIN` times as large as their extent: with the crop's own margin of 1.25
-    that is the family's crop of 1.5 times the extent.
+    It lies around their mean, `HALF_BODY_MARGIN` times as large as their extent.
     """
     is_upper = np.isin(np.arange(len(joints)), upper_body)
     halves = [joints[(visible > 0) & half] for half in (is_upper, ~is_upper)]

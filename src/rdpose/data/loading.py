@@ -62,10 +62,9 @@ class CropDataset(Dataset):
         row, people = self.rows[number], self.people
         rows = np.append(row, people.others_in_picture(row))
         boxes = geometry.xywh_to_xyxy(people.box_xywh[rows])
-        own = augment.disturb_boxes(rng, boxes[:1], self.augment.shift)[0]
-        view = augment.draw_view(  # the network is told the box that the crop was made around, as at test
+        view = augment.draw_view(
             rng,
-            geometry.xyxy_to_xywh(own),
+            people.box_xywh[row],
             people.joints[row],
             people.visible[row],
             upper_body=people.skeleton.upper_body,
@@ -77,6 +76,8 @@ class CropDataset(Dataset):
         joints, visible = geometry.apply(transform, people.joints[rows]), people.visible[rows]
         if view.flip:
             joints, visible = joints[:, people.skeleton.flip_order], visible[:, people.skeleton.flip_order]
+        if view.half_body:  # as in a picture that ends there
+            visible = np.where(in_crop(joints, self.image_size), visible, 0)
         others = augment.disturb_neighbours(rng, boxes[1:], self.neighbours)
         return {
             "image": to_tensor(augment.change_pixels(rng, crop, self.augment)),
@@ -195,13 +196,18 @@ def neighbours_in_crop(boxes_xyxy: np.ndarray, image_size: tuple[int, int], most
     return np.concatenate([nearest, np.zeros((most - len(nearest), 4))]).astype(np.float32)
 
 
+def in_crop(joints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """(...,) bool: which of the points (..., 2) lie in a crop of that width and height."""
+    return ((joints >= 0) & (joints < image_size)).all(axis=-1)
+
+
 def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], most: int) -> np.ndarray:
     """(most, joints, 3): x, y in the crop, and 1 where labelled and inside it; those with most such joints first.
 
     Args:
         joints, visible: (n, joints, 2) in the crop and (n, joints), of the other people.
     """
-    inside = (visible > 0) & ((joints >= 0) & (joints < image_size)).all(axis=-1)
+    inside = (visible > 0) & in_crop(joints, image_size)
     chosen = np.argsort(-inside.sum(axis=1), kind="stable")[:most]
     found = np.zeros((most, joints.shape[1], 3), np.float32)
     found[: len(chosen), :, :2] = np.where(inside[chosen, :, None], joints[chosen], 0)

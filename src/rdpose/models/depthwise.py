@@ -7,7 +7,7 @@ in bfloat16 for what reaches the input of a strided layer (50 ms of a 60 ms step
 - to the input: a forward convolution of the gradient, spread over the stride, with the kernel turned around;
 - to 5x5 weights: those of four 3x3 kernels, shifted by two, that cover the kernel's corners (and its middle twice).
 
-Only training under bfloat16 on a processor takes this way (`benchmarks/depthwise.py`); the layer is an `nn.Conv2d`.
+Only training under bfloat16 on a processor takes this way (`benchmarks/training_step.py`); the layer is an `nn.Conv2d`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
 ROW = 3
@@ -30,10 +31,15 @@ class DepthwiseConv(nn.Conv2d):
         super().__init__(channels, channels, size, stride, size // 2, groups=channels, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        fast = input.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
-        if not fast or torch.get_autocast_dtype("cpu") is not torch.bfloat16 or self.kernel_size[0] not in (3, 5):
+        if not self._trains_in_bfloat16(input):
             return super().forward(input)
         return _Depthwise.apply(input.bfloat16(), self.weight.bfloat16(), self.stride[0])
+
+    def _trains_in_bfloat16(self, x: Tensor) -> bool:
+        """On a processor, and with a kernel whose gradients are put together here; a norm folded in leaves a bias."""
+        asked = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
+        fits = self.bias is None and self.kernel_size[0] in (ROW, 5) and x.dtype in (torch.float32, torch.bfloat16)
+        return asked and fits and x.device.type == "cpu" and torch.is_grad_enabled()
 
 
 class _Depthwise(torch.autograd.Function):
@@ -44,6 +50,7 @@ class _Depthwise(torch.autograd.Function):
         return conv2d(x, weight, None, stride, weight.shape[-1] // 2, groups=x.shape[1])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, Tensor | None, None]:
         (grad,) = grad_outputs
         x, weight = ctx.saved_tensors

@@ -45,8 +45,8 @@ class RDPose(nn.Module):
         backbone: any module that turns a normalised picture (b, 3, H, W) into a map (b, channels, H / stride,
             W / stride), with the attributes `channels` and `stride`. It may offer its two halves as `stem` and `body`,
             with `stem_channels`; people's boxes are then joined between them, and before the first layer otherwise.
-            With `coarser_channels`, those of its levels at twice the stride and on, its body also takes `additions`:
-            one map for each of these levels, added to what the level makes.
+            With `coarser_channels`, those of its levels at half the stem's size, a quarter, ..., its body also takes
+            `additions`: one map for each of these levels, added to what the level makes.
         num_joints: K.
         decoupling: a module `(features, anchor, maps) -> features`; None is the plain network, without a centre.
         neighbour_aware: join maps of the people's boxes to the features.
@@ -66,8 +66,7 @@ class RDPose(nn.Module):
         self.normalise = Normalise()
         self.backbone = backbone
         self.stride = number_of(backbone, "stride")
-        channels = getattr(backbone, "stem_channels", 3), getattr(backbone, "coarser_channels", ())
-        self.neighbour_map = NeighbourMap(*channels) if neighbour_aware else None
+        self.neighbour_map = NeighbourMap(*levels(backbone)) if neighbour_aware else None
         self.decoupling = decoupling
         num_maps = num_joints + (decoupling is not None)
         self.head = nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel_size=1)
@@ -139,6 +138,13 @@ def number_of(backbone: nn.Module, name: str) -> int:
     if not isinstance(value, int):
         raise ValueError(f"{type(backbone).__name__} is no backbone: it needs whole `channels` and `stride`")
     return value
+
+
+def levels(backbone: nn.Module) -> tuple[int, tuple[int, ...]]:
+    """Channels that the boxes join after the stem, and those of the coarser levels that take additions."""
+    if not callable(getattr(backbone, "body", None)):
+        return 3, ()
+    return getattr(backbone, "stem_channels", 3), tuple(getattr(backbone, "coarser_channels", ()))
 
 
 Half = Callable[..., Tensor]
