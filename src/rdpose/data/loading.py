@@ -198,7 +198,7 @@ def neighbours_in_crop(boxes_xyxy: np.ndarray, image_size: tuple[int, int], most
 
 def in_crop(joints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """(...,) bool: which of the points (..., 2) lie in a crop of that width and height."""
-    return ((joints >= 0) & (joints < image_size)).all(axis=-1)
+    return np.all((joints >= 0) & (joints < image_size), axis=-1)
 
 
 def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], most: int) -> np.ndarray:

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
 ROW = 3
@@ -50,7 +49,6 @@ class _Depthwise(torch.autograd.Function):
         return conv2d(x, weight, None, stride, weight.shape[-1] // 2, groups=x.shape[1])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, Tensor | None, None]:
         (grad,) = grad_outputs
         x, weight = ctx.saved_tensors
