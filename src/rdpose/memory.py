@@ -1,8 +1,8 @@
 """Freed memory stays with the process.
 
 glibc hands every block over 32 MB, the size of a batch's features, back to the system as soon as it is free, and gets
-it anew, page by page and cleared, for the next batch. Programs that run networks on a processor spend a fifth of their
-time so, and up to half (docs/benchmarks.md).
+it anew, page by page and cleared, for the next batch. Programs that run networks on a processor spend a seventh of
+their time so, and up to half (docs/benchmarks.md).
 """
 
 from __future__ import annotations
