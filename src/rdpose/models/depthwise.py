@@ -1,7 +1,8 @@
 """Depthwise convolution whose backward pass is fast on processors in bfloat16.
 
 oneDNN has fast kernels for some depthwise gradients and falls back to plain loops for the others: for 5x5 weights, and
-in bfloat16 for what reaches the input of a strided layer (50 ms for one layer whose forward pass takes 0.3). The gradients are therefore put together here from the kernels that it has:
+in bfloat16 for what reaches the input of a strided layer (50 ms for one layer whose forward pass takes 0.3). The
+gradients are therefore put together here from the kernels that it has:
 
 - to the input: a forward convolution of the gradient, spread over the stride, with the kernel turned around;
 - to 5x5 weights: those of four 3x3 kernels, shifted by two, that cover the kernel's corners (and its middle twice).
