@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The network inside the package, as it was trained in two processes: ImageNet's encoder; everything at hand without
-# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and at 256x192. An hour and a half
-# of two cores that compute in bfloat16; the same command goes on after an interruption.
+# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and at 256x192. Over an hour and
+# a half of two cores that compute in bfloat16; the same command goes on after an interruption.
 # data/ holds lspet, coco and jai_alai (../shared/data) and gets sets/ and the weights between.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,4 +26,5 @@ train recipes/ablation_start.yaml name=start
 train $config name=ship-192x160 "model.init=$runs/start/final_state.safetensors" 'model.image_size=[160,192]' \
   model.sigma=1.5 augment.half_body=0.15 train.epochs=3 train.lr=1.5e-3
 train $config name=ship "model.init=$runs/ship-192x160/final_state.safetensors"
-$bin/python recipes/ship.py $runs/ship/model_best.safetensors
+train $config name=ship-2 "model.init=$runs/ship/final_state.safetensors" seed=1
+$bin/python recipes/ship.py $runs/ship-2/model_best.safetensors
