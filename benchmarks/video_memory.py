@@ -65,8 +65,10 @@ def resident_mb() -> float:
 
 
 def watch(lines: Path, samples: list[tuple[int, float]], done: threading.Event) -> None:
-    """Result lines written so far (by the file's size) and memory, twice a second."""
-    while not done.wait(0.5):
+    """Result lines written so far (by the file's size) and memory, twice a second and at the end."""
+    ended = False
+    while not ended:
+        ended = done.wait(0.5)
         if lines.exists():
             samples.append((lines.stat().st_size, resident_mb()))
 
