@@ -65,12 +65,12 @@ def resident_mb() -> float:
 
 
 def watch(lines: Path, samples: list[tuple[int, float]], done: threading.Event) -> None:
-    """Result lines written so far (by the file's size) and memory, twice a second and at the end."""
-    ended = False
-    while not ended:
-        ended = done.wait(0.5)
-        if lines.exists():
+    """Result lines written so far (by the file's size) and memory, 50 times a second: 60 frames take a third of one."""
+    while not done.wait(0.02):
+        try:
             samples.append((lines.stat().st_size, resident_mb()))
+        except FileNotFoundError:  # not begun, or closed: the lines have become a list
+            continue
 
 
 def main() -> None:
