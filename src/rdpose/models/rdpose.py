@@ -142,7 +142,7 @@ def number_of(backbone: nn.Module, name: str) -> int:
 
 def levels(backbone: nn.Module) -> tuple[int, tuple[int, ...]]:
     """Channels that the boxes join after the stem, and those of the coarser levels that take additions."""
-    if not callable(getattr(backbone, "body", None)):
+    if split(backbone)[1] is backbone:
         return 3, ()
     return getattr(backbone, "stem_channels", 3), tuple(getattr(backbone, "coarser_channels", ()))
 
