@@ -79,7 +79,11 @@ class AugmentSettings(Group):
     rotation_probability: Probability = 0.6
     half_body: Probability = 0.3
     half_body_joints: int = 8
-    """Half-body crops are made of people with more labelled joints than this."""
+    """Half-body crops and close-ups are made of people with more labelled joints than this."""
+    close_up: Probability = 0.0
+    """Of what is no half body, this share shows a random joint and some of those nearest to it."""
+    picture_end: Probability = 0.0
+    """The picture of a half body or close-up ends at each side of its box with this probability, black beyond."""
     shift: NotNegative = 0.0
     """The person's box, and the crop with it, moves and grows by N(0, shift) of its size, cut to +-2 shift."""
     color: NotNegative = 0.0

@@ -90,7 +90,7 @@ def test_a_half_body_is_told_as_the_persons_box() -> None:
     view = augment.draw_view(rng(), BOX, JOINTS, upper, **options, settings=settings)
     extent = np.ptp(JOINTS[upper > 0], axis=0)
     assert view.box_xywh[2:].tolist() == pytest.approx((1.2 * extent).tolist(), rel=1e-5)
-    assert view.half_body
+    assert view.part
     center, size = geometry.crop_region(view.box_xywh, ASPECT)
     np.testing.assert_array_equal(view.center, center)
     np.testing.assert_array_equal(view.size, size)
@@ -102,11 +102,36 @@ def test_the_chosen_box_moves_and_the_crop_with_it(half_body: float) -> None:
     upper = sum(2 if joint in COCO_17.upper_body else 0 for joint in range(17)) // 2
     found = views(settings, 500, visible=upper)
     boxes = np.array([view.box_xywh for view in found])
-    assert {view.half_body for view in found} == {half_body > 0}
+    assert {view.part for view in found} == {half_body > 0}
     assert len(np.unique(boxes, axis=0)) == 500
     assert boxes[:, 2].std() / boxes[:, 2].mean() == pytest.approx(0.0945, abs=0.01)
     for view in found[:20]:
         np.testing.assert_array_equal(view.center, geometry.crop_region(view.box_xywh, ASPECT)[0])
+
+
+def test_a_close_up_shows_a_joint_and_its_nearest() -> None:
+    found = views(STILL.model_copy(update={"close_up": 0.4}), 500)
+    assert np.mean([view.part for view in found]) == pytest.approx(0.4, abs=0.06)
+    shown = set()
+    for view in (view for view in found if view.part):
+        low, high = np.split(geometry.xywh_to_xyxy(view.box_xywh[None])[0], 2)
+        inside = ((low <= JOINTS) & (high >= JOINTS)).all(axis=1)
+        assert inside.sum() >= 4
+        shown.add(int(inside.sum()))
+    assert len(shown) > 6
+    assert not any(view.part for view in views(STILL.model_copy(update={"close_up": 1.0, "half_body_joints": 17})))
+
+
+@pytest.mark.parametrize(("part", "share"), [({}, 0.0), ({"half_body": 1.0}, 0.5), ({"close_up": 1.0}, 0.5)])
+def test_the_picture_ends_at_parts_alone(part: dict, share: float) -> None:
+    settings = STILL.model_copy(update={"picture_end": 0.5, "shift": 0.1, **part})
+    upper = sum(2 if joint in COCO_17.upper_body else 0 for joint in range(17)) // 2
+    found = views(settings, 400, visible=upper)
+    ends = np.isfinite([view.frame_xyxy for view in found])
+    assert ends.mean(axis=0).tolist() == pytest.approx([share] * 4, abs=0.08)
+    for view, end in zip(found, ends, strict=True):
+        box = geometry.xywh_to_xyxy(view.box_xywh[None])[0]
+        np.testing.assert_allclose(view.frame_xyxy[end], box[end], rtol=1e-4)
 
 
 @pytest.mark.parametrize("visible", [[0, 1], [0, 1, 15, 16]])

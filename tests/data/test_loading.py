@@ -86,6 +86,27 @@ def test_a_half_body_looks_like_a_person_whom_the_picture_cuts_off(people: Peopl
     assert outside > 0
 
 
+def test_the_picture_of_a_half_body_may_end_at_its_box(people: People) -> None:
+    """Black beyond, and what lies there is not labelled."""
+    halves = STILL.model_copy(update={"half_body": 1.0, "half_body_joints": 0})
+    open_, ended = crops(people, halves), crops(people, halves.model_copy(update={"picture_end": 1.0}))
+    hidden = 0
+    for index in range(len(ended)):
+        sample, whole = ended[0, index], open_[0, index]
+        x1, y1, x2, y2 = sample["box"].tolist()
+        columns, rows = np.arange(SIZE[0]), np.arange(SIZE[1])[:, None]
+        cells = np.ptp(sample["joints"].numpy(), axis=0) / np.ptp(people.joints[ended.rows[index]], axis=0)
+        edge = 1 + 2 * float(cells.max())  # the end falls between pixels of the picture
+        beyond = (columns < x1 - edge) | (columns > x2 + edge) | (rows < y1 - edge) | (rows > y2 + edge)
+        within = (columns > x1 + edge) & (columns < x2 - edge) & (rows > y1 + edge) & (rows < y2 - edge)
+        assert not sample["image"].numpy()[:, beyond].any()
+        np.testing.assert_allclose(sample["image"].numpy()[:, within], whole["image"].numpy()[:, within], atol=2)
+        kept = sample["joints"][sample["visible"] > 0]
+        assert ((kept >= torch.tensor([x1 - 0.01, y1 - 0.01])) & (kept <= torch.tensor([x2, y2]) + 0.01)).all()
+        hidden += int((whole["visible"] > 0).sum() - len(kept))
+    assert hidden > 0
+
+
 def test_rivals_are_the_joints_of_others_that_lie_in_the_crop() -> None:
     joints = np.array([[[1, 2], [99, 2]], [[5, 6], [7, 8]], [[-1, 0], [3, 200]]], np.float32)
     visible = np.array([[2, 2], [1, 2], [2, 2]])

@@ -15,6 +15,8 @@ from rdpose.settings import AugmentSettings, NeighbourSettings
 
 HALF_BODY_MARGIN = 1.2
 """Of a half body's box; with the crop's own margin of 1.25 that is the family's 1.5."""
+CLOSE_UP_JOINTS = 4
+"""What a close-up shows at least."""
 
 
 class View(NamedTuple):
@@ -25,8 +27,11 @@ class View(NamedTuple):
     rotation_deg: float
     flip: bool
     box_xywh: np.ndarray
-    """(4,) pixels: what the crop was made around, the person's box or that of half the body, moved."""
-    half_body: bool
+    """(4,) pixels: what the crop was made around, the box of the person or of a part of the body, moved."""
+    part: bool
+    """Whether it is a part: half the body, or a close-up."""
+    frame_xyxy: np.ndarray
+    """(4,) pixels: where the picture is made to end, infinitely far where it is left as it is."""
 
 
 def draw_view(
@@ -48,16 +53,34 @@ def draw_view(
         upper_body: the joints that make the upper half.
         aspect: width / height of the crop.
     """
-    half = None
-    if (visible > 0).sum() > settings.half_body_joints and rng.random() < settings.half_body:
-        half = half_body(rng, joints, visible, upper_body)
-    chosen = geometry.xywh_to_xyxy((box_xywh if half is None else half)[None])
-    box_xywh = geometry.xyxy_to_xywh(disturb_boxes(rng, chosen, settings.shift))[0]
+    part = draw_part(rng, joints, visible, upper_body, settings)
+    chosen = geometry.xywh_to_xyxy((box_xywh if part is None else part)[None])
+    box_xyxy = disturb_boxes(rng, chosen, settings.shift)[0]
+    box_xywh = geometry.xyxy_to_xywh(box_xyxy[None])[0]
+    ends = rng.random(4) < settings.picture_end if part is not None and settings.picture_end else np.zeros(4, bool)
     center, size = geometry.crop_region(box_xywh, aspect)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
     turned = rng.random() < settings.rotation_probability
     rotation = float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0
-    return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh, half is not None)
+    frame = np.where(ends, box_xyxy, (-np.inf, -np.inf, np.inf, np.inf))
+    return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh, part is not None, frame)
+
+
+def draw_part(
+    rng: np.random.Generator,
+    joints: np.ndarray,
+    visible: np.ndarray,
+    upper_body: tuple[int, ...],
+    settings: AugmentSettings,
+) -> np.ndarray | None:
+    """Box (4,) of half the body or of a close-up, as often as the settings say; None for the whole person."""
+    if (visible > 0).sum() <= settings.half_body_joints:
+        return None
+    if rng.random() < settings.half_body:
+        return half_body(rng, joints, visible, upper_body)
+    if settings.close_up and rng.random() < settings.close_up:
+        return close_up(rng, joints[visible > 0])
+    return None
 
 
 def half_body(
@@ -65,18 +88,28 @@ def half_body(
 ) -> np.ndarray | None:
     """Box (4,) x, y, width, height of the upper or the lower joints (at least 3), or None where neither has them.
 
-    It lies around their mean, `HALF_BODY_MARGIN` times as large as their extent.
+    It lies around their mean, as in the HRNet family.
     """
     is_upper = np.isin(np.arange(len(joints)), upper_body)
     halves = [joints[(visible > 0) & half] for half in (is_upper, ~is_upper)]
     if rng.random() < 0.5:
         halves.reverse()
     chosen = next((half for half in halves if len(half) > 2), None)
-    if chosen is None:
-        return None
-    low, high = chosen.min(axis=0), chosen.max(axis=0)
-    size = HALF_BODY_MARGIN * np.maximum(high - low, 1)
-    return np.concatenate([chosen.mean(axis=0) - size / 2, size])
+    return None if chosen is None else part_box(chosen, chosen.mean(axis=0))
+
+
+def close_up(rng: np.random.Generator, labelled: np.ndarray) -> np.ndarray:
+    """Box (4,) x, y, width, height of a random one of the joints (n, 2) and of those nearest to it, four at least."""
+    distance = np.linalg.norm(labelled - labelled[rng.integers(len(labelled))], axis=1)
+    number = rng.integers(min(CLOSE_UP_JOINTS, len(labelled)), len(labelled) + 1)
+    near = labelled[np.argsort(distance, kind="stable")[:number]]
+    return part_box(near, (near.min(axis=0) + near.max(axis=0)) / 2)
+
+
+def part_box(joints: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Box (4,) x, y, width, height around a centre (2,), `HALF_BODY_MARGIN` times the extent of joints (n, 2)."""
+    size = HALF_BODY_MARGIN * np.maximum(np.ptp(joints, axis=0), 1)
+    return np.concatenate([center - size / 2, size])
 
 
 def disturb_neighbours(rng: np.random.Generator, boxes_xyxy: np.ndarray, settings: NeighbourSettings) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -72,12 +73,14 @@ class CropDataset(Dataset):
             settings=self.augment,
         )
         transform = geometry.crop_transform(view.center, view.size, self.image_size, view.rotation_deg, view.flip)
-        crop = warp(pictures.read(people.image_path(people.image_index[row])), transform, self.image_size)
+        picture = pictures.read(people.image_path(people.image_index[row]))
+        crop = warp(*cut(picture, transform, view.frame_xyxy), self.image_size)
         joints, visible = geometry.apply(transform, people.joints[rows]), people.visible[rows]
+        visible = np.where(inside(people.joints[rows], view.frame_xyxy), visible, 0)
         if view.flip:
             joints, visible = joints[:, people.skeleton.flip_order], visible[:, people.skeleton.flip_order]
-        if view.half_body:  # as in a picture that ends there
-            visible = np.where(in_crop(joints, self.image_size), visible, 0)
+        if view.part:  # as in a picture that ends there
+            visible = np.where(inside(joints, (0, 0, *self.image_size)), visible, 0)
         others = augment.disturb_neighbours(rng, boxes[1:], self.neighbours)
         return {
             "image": to_tensor(augment.change_pixels(rng, crop, self.augment)),
@@ -196,9 +199,10 @@ def neighbours_in_crop(boxes_xyxy: np.ndarray, image_size: tuple[int, int], most
     return np.concatenate([nearest, np.zeros((most - len(nearest), 4))]).astype(np.float32)
 
 
-def in_crop(joints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """(...,) bool: which of the points (..., 2) lie in a crop of that width and height."""
-    return np.all((joints >= 0) & (joints < image_size), axis=-1)
+def inside(joints: np.ndarray, frame_xyxy: ArrayLike) -> np.ndarray:
+    """(...,) bool: which of the points (..., 2) lie in a frame (4,)."""
+    low, high = np.split(np.asarray(frame_xyxy), 2)
+    return np.all((joints >= low) & (joints < high), axis=-1)
 
 
 def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], most: int) -> np.ndarray:
@@ -207,17 +211,26 @@ def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[in
     Args:
         joints, visible: (n, joints, 2) in the crop and (n, joints), of the other people.
     """
-    inside = (visible > 0) & in_crop(joints, image_size)
-    chosen = np.argsort(-inside.sum(axis=1), kind="stable")[:most]
+    counted = (visible > 0) & inside(joints, (0, 0, *image_size))
+    chosen = np.argsort(-counted.sum(axis=1), kind="stable")[:most]
     found = np.zeros((most, joints.shape[1], 3), np.float32)
-    found[: len(chosen), :, :2] = np.where(inside[chosen, :, None], joints[chosen], 0)
-    found[: len(chosen), :, 2] = inside[chosen]
+    found[: len(chosen), :, :2] = np.where(counted[chosen, :, None], joints[chosen], 0)
+    found[: len(chosen), :, 2] = counted[chosen]
     return found
 
 
 def warp(picture: np.ndarray, transform: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
     """(height, width, 3) uint8: the crop that `transform` (2, 3) takes from the picture; black outside."""
     return cv2.warpAffine(picture, transform.astype(np.float64), size_wh, flags=cv2.INTER_LINEAR)
+
+
+def cut(picture: np.ndarray, transform: np.ndarray, frame_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture in a frame (4,), at least one pixel, and the transform (2, 3) as that part needs it."""
+    size = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(frame_xyxy[:2]), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(frame_xyxy[2:]), low + 1, size).astype(int)
+    moved = transform[:, 2] + transform[:, :2] @ low
+    return picture[low[1] : high[1], low[0] : high[0]], np.column_stack([transform[:, :2], moved])
 
 
 def to_tensor(crop: np.ndarray) -> Tensor:
