@@ -18,8 +18,6 @@ import numpy as np
 from rdpose import files, memory, skeletons, testing
 from rdpose.data import annotations
 from rdpose.data.people import People
-from rdpose.distributed import process
-from rdpose.inference import Inference, open_network
 
 FACE = slice(0, 5)
 """Nose, eyes and ears among COCO's joints."""
@@ -37,7 +35,7 @@ def main() -> None:
     memory.keep_freed()
     file, images = options.shared / "lspet/annotations/lspet_train.json", options.shared / "lspet/images"
     people = annotations.read(file, images, skeleton=skeletons.COCO_17)
-    found = find(people, options.weights)
+    found, _ = testing.find_by(options.weights, people)
     content = json.loads(file.read_text())
     middle, length = heads(content, people)
     near = at_head(found.joints[:, FACE], middle[found.rows], length[found.rows])
@@ -48,15 +46,6 @@ def main() -> None:
         f"{name} {share:.2f}" for name, share in zip(skeletons.COCO_17.joints, keep.mean(axis=0), strict=False)
     )
     print(f"{options.out}: of {len(people)} people got {shares}")
-
-
-def find(people: People, weights: Path) -> testing.Found:
-    """What the network sees of everybody, flip test included."""
-    network, settings, skeleton = open_network(weights)
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"workers": 0})})
-    inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
-    with process() as here:
-        return testing.find(inference, people, settings, here)
 
 
 def heads(content: dict, people: People) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,9 @@ from pathlib import Path
 from rdpose import evaluation, memory, robustness, testing
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
-from rdpose.distributed import process
 from rdpose.evaluation import coco, pck
-from rdpose.inference import Inference, open_network
 from rdpose.prediction import shipped_weights
-from rdpose.settings import Settings
-from rdpose.skeletons import Skeleton
+from rdpose.skeletons import COCO_17
 
 CROWDED = 0.1
 DETECTED = "coco/person_detection_results/COCO_val2017_detections_nanodet_person.json"
@@ -29,42 +26,36 @@ def main() -> None:
     parser.add_argument("--decode", choices=["quarter", "dark", "argmax"], help="instead of what the weights say")
     options = parser.parse_args()
     memory.keep_freed()
-    network, settings, skeleton = open_network(options.weights)
-    test = settings.test.model_copy(update={"decode": options.decode or settings.test.decode})
-    settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
-    inference = Inference.of(network, skeleton, test, sigma=settings.model.sigma)
+    changes = {"decode": options.decode} if options.decode else {}
     lsp = options.shared / "lspet"
-    lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=skeleton)
-    print(f"Leeds Sports val, PCK@{pck.THRESHOLD}: {shared_pck(inference, lspet, settings):.1f} %")
+    lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=COCO_17)
+    found, _ = testing.find_by(options.weights, lspet, **changes)
+    print(f"Leeds Sports val, PCK@{pck.THRESHOLD}: {shared_pck(found, lspet):.1f} %")
     file = options.shared / "coco/annotations/person_keypoints_val2017.json"
     images = options.shared / "coco/images/val2017"
-    val = annotations.read(file, images, skeleton=skeleton)
-    found = results(inference, val, settings)
+    val = annotations.read(file, images, skeleton=COCO_17)
+    found = results(options.weights, val, **changes)
     print(f"COCO val, given boxes, AP: {evaluation.evaluate(found, file, name='all').figures['AP']:.3f}")
-    print(f"crowdIndex > {CROWDED}, AP: {crowded_ap(found, file, images, skeleton):.3f}")
+    print(f"crowdIndex > {CROWDED}, AP: {crowded_ap(found, file, images):.3f}")
     print(f"misassignment: {evaluation.misassignment(found, file).rate:.3f}")
     boxes = detections.read(options.shared / DETECTED, val, min_score=0.2)
-    found = results(
-        inference, boxes, settings.model_copy(update={"test": test.model_copy(update={"boxes": "detected"})})
-    )
+    found = results(options.weights, boxes, boxes="detected", **changes)
     print(f"COCO val, NanoDet boxes, AP: {evaluation.evaluate(found, file, name='nanodet').figures['AP']:.3f}")
 
 
-def results(inference: Inference, people: People, settings: Settings) -> list[dict]:
-    with process() as here:
-        return testing.to_results(people, testing.find(inference, people, settings, here), settings)
+def results(weights: Path, people: People, **changes: str) -> list[dict]:
+    found, settings = testing.find_by(weights, people, **changes)
+    return testing.to_results(people, found, settings)
 
 
-def shared_pck(inference: Inference, people: People, settings: Settings) -> float:
+def shared_pck(found: testing.Found, people: People) -> float:
     """PCK in per cent over the labelled joints that the network and the file share."""
-    with process() as here:
-        found = testing.find(inference, people, settings, here)
     truth, visible = people.joints[found.rows], people.visible[found.rows]
     return pck.share(*pck.compare(found.joints, truth, visible, people.skeleton, "this network"))
 
 
-def crowded_ap(found: list[dict], file: Path, images: Path, skeleton: Skeleton) -> float:
-    crowded = robustness.read("crowded", file, images, skeleton=skeleton, min_crowd_index=CROWDED)
+def crowded_ap(found: list[dict], file: Path, images: Path) -> float:
+    crowded = robustness.read("crowded", file, images, skeleton=COCO_17, min_crowd_index=CROWDED)
     return coco.figures(crowded.truth, coco.load_results(found, crowded.truth), image_ids=crowded.image_ids)[0]
 
 

@@ -135,16 +135,15 @@ def test_unsure_boxes_are_left_out_or_nobodys_neighbours(
 def test_given_and_detected_boxes_of_one_place_give_the_same_joints(
     boxes_file: Path, people: People, tiny_weights: Path, tiny_settings: Maker
 ) -> None:
-    network, _, _ = checkpoint.load_network(tiny_weights)
     found = {}
     for name, overrides in {
         "truth": (),
         "detected": (f"data.test.boxes={boxes_file}", "test.boxes=detected", "test.box_score=0.5"),
     }.items():
-        settings = tiny_settings(*overrides)
-        seen, _ = sources.testing_people(settings.data, settings.test, COCO_17)
-        with process() as here:
-            found[name] = testing.find(Inference.of(network, COCO_17, settings.test, sigma=2), seen, settings, here)
+        asked = tiny_settings(*overrides)
+        seen, _ = sources.testing_people(asked.data, asked.test, COCO_17)
+        found[name], settings = testing.find_by(tiny_weights, seen, boxes=name)
+        assert settings.test.boxes == name
     assert found["truth"].joints.shape == (len(people), 17, 2)
     # An untrained network's peak may be one among equals: confidences tell whether it saw the same.
     np.testing.assert_allclose(found["detected"].confidence, found["truth"].confidence, atol=1e-4)

