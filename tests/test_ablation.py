@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -119,3 +120,33 @@ def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: P
     arguments = ["--init", str(data / "start.safetensors"), "--data", str(tmp_path), "--out", str(tmp_path)]
     with pytest.raises(FileNotFoundError, match=r"make_sets\.py"):
         ablation.main(arguments)
+
+
+def test_a_network_beside_itself_differs_by_nothing(ablation, data: Path, tmp_path: Path) -> None:
+    import compare
+
+    weights = str(data / "start.safetensors")
+    compare.main([weights, weights, "--data", str(data), "--out", str(tmp_path / "table.md"), "--people", "6"])
+    head, _, *rows = [line.strip("| ").split(" | ") for line in (tmp_path / "table.md").read_text().splitlines()]
+    assert [row[:3] for row in rows] == [["rendered heavy", rows[0][1], noise] for noise in ("0.00", "0.12")]
+    for row in rows:
+        assert len(row) == len(head)
+        assert row[3] == row[4]
+        assert row[5] == row[6]
+        assert row[7:9] in (["1.00", "1.00 to 1.00"], ["", ""])
+        assert row[9:] == ["+0.000", "+0.000 to +0.000"]
+
+
+def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
+    """Four people of one picture who are all wrong together are one observation."""
+    import compare
+
+    wrong = np.array([[True] * 8, [True] * 4 + [False] * 4])
+    ratio, interval = compare.estimate(wrong, np.repeat([3, 7], 4), compare.ratio, ".2f")
+    assert (ratio, interval) == ("0.50", "0.00 to 1.00")
+    ratio, interval = compare.estimate(np.tile(wrong, 100), np.arange(800), compare.ratio, ".2f")
+    low, high = map(float, interval.split(" to "))
+    assert ratio == "0.50"
+    assert 0.45 <= low <= 0.48
+    assert 0.52 <= high <= 0.55
+    assert compare.estimate(~wrong[:1].repeat(2, axis=0), np.arange(8), compare.ratio, ".2f") == ["", ""]

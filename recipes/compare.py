@@ -1,0 +1,90 @@
+"""Two trained networks on the benchmarks of crowds, and how sure the difference is for these pictures.
+
+    python recipes/compare.py PLAIN.safetensors RDPOSE.safetensors --data data --out output/compare.md
+
+For networks that took too long to train for several seeds: intervals come from drawing the pictures again, and say
+nothing of another training. DATA as for recipes/ablation.py; everybody counts, flip test off, as there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import ablation
+import numpy as np
+
+from rdpose import checkpoint, files, memory, robustness
+from rdpose.robustness import Benchmark, measures
+from rdpose.robustness.figures import crops_of
+from rdpose.robustness.looking import PoseNetwork
+from rdpose.settings import Settings
+
+NOISE = (0.0, 0.12)
+DRAWS = 2000
+"""Of pictures, with replacement."""
+CONFIDENCE = 0.95
+COLUMNS = ("benchmark", "people", "box noise", *2 * ("AP",), *2 * ("misassigned",), "ratio", "95 %", "accuracy", "95 %")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path, nargs=2, help="the reference's, then the other's")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, default=Path("output/compare.md"))
+    parser.add_argument("--people", type=int, help="look at so many people of each benchmark only")
+    options = parser.parse_args(arguments)
+    memory.keep_freed()
+    networks = [checkpoint.load_network(path)[:2] for path in options.weights]
+    lines = [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
+    for benchmark in ablation.read_benchmarks(options.data, options.people):
+        lines += [row(benchmark, noise, networks) for noise in NOISE]
+        print(lines[-2], lines[-1], sep="\n", flush=True)
+    files.write_text(options.out, "\n".join(lines) + "\n")
+
+
+def row(benchmark: Benchmark, noise: float, networks: list[tuple[PoseNetwork, Settings]]) -> str:
+    """A line of the table: both networks with boxes of that noise."""
+    seen = [robustness.look(network, crops_of(benchmark, settings, noise))[0] for network, settings in networks]
+    aps = [measures.average_precision(benchmark, one, networks[0][1]) for one in seen]
+    alike = [measures.likeness(benchmark, one) for one in seen]
+    pictures = benchmark.people.image_index[seen[0].rows]
+    crowded = alike[0].to_neighbour >= 0
+    wrong = np.stack([one.to_neighbour > one.to_own for one in alike])[:, crowded]
+    right = np.stack([(one.to_own[:, None] >= measures.THRESHOLDS).mean(axis=1) for one in alike])
+    cells = [benchmark.name, str(len(pictures)), f"{noise:.2f}", *(f"{ap:.3f}" for ap in aps)]
+    cells += [f"{one.sum() / max(len(one), 1):.3f}" for one in wrong]
+    cells += [*estimate(wrong, pictures[crowded], ratio, ".2f"), *estimate(right, pictures, difference, "+.3f")]
+    return in_columns(cells)
+
+
+def in_columns(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def ratio(sums: np.ndarray, _count: np.ndarray | int) -> np.ndarray:
+    """NaN where the reference made no error."""
+    return np.where(sums[0] > 0, sums[1] / np.maximum(sums[0], 1), np.nan)
+
+
+def difference(sums: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+    return (sums[1] - sums[0]) / count
+
+
+def estimate(values: np.ndarray, pictures: np.ndarray, of: Callable[..., np.ndarray], form: str) -> list[str]:
+    """`of` (sums (2, ...), people (...)) for values (2, people), and where it lies when pictures are drawn again."""
+    here = of(values.sum(axis=1), values.shape[1])
+    if not np.isfinite(here):
+        return ["", ""]
+    _, place = np.unique(pictures, return_inverse=True)
+    rng, number = np.random.default_rng(0), place.max() + 1
+    times = rng.multinomial(number, np.full(number, 1 / number), size=DRAWS)
+    sums = np.stack([np.bincount(place, one, number) for one in values]) @ times.T
+    found = of(sums, np.bincount(place, minlength=number) @ times.T)
+    low, high = np.nanquantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return [f"{here:{form}}", f"{low:{form}} to {high:{form}}"]
+
+
+if __name__ == "__main__":
+    main()
