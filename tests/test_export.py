@@ -17,6 +17,7 @@ from rdpose.inference import Network, open_network
 from rdpose.models import builders
 from rdpose.models.neighbour_map import GAIN
 from rdpose.models.rdpose import RDPose
+from rdpose.prediction import shipped_weights
 from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 
@@ -171,6 +172,15 @@ def test_eight_bits(made: Made, tiny_crowd: Path, tmp_path: Path) -> None:
     for figures in report.figures:
         assert 1e-3 < figures.share < check.INT8_SHARE
     assert exported.load(report.path)[1] == made.settings
+
+
+def test_eight_bits_reach_as_far_as_the_activations(tiny_crowd: Path, tmp_path: Path) -> None:
+    """What is cut off after a convolution (here at 0 and 6) must not cost it its bits."""
+    annotations = tiny_crowd / "annotations/person_keypoints_train2017.json"
+    images = tiny_crowd / "images/train2017"
+    path = tmp_path / "shipped.onnx"
+    report = export(shipped_weights(), path, int8=True, calibrate=images, annotations=annotations)
+    assert report.path == path
 
 
 def test_a_file_with_other_numbers_is_not_left_behind(

@@ -16,6 +16,8 @@ from rdpose.data.loading import PictureCrops
 BACKBONE = "backbone."
 """In the names of its weights. The rest, a hundredth of the work, stays exact: anchor, FDM, head."""
 CONVOLUTIONS = ["Conv", "ConvTranspose"]
+ACTIVATIONS = ["Clip", "Relu"]
+"""Named beside the convolutions before them, they give these their range: 0 to 6, say, in place of all that is cut."""
 
 
 def quantise(path: Path, samples: list[PictureCrops]) -> None:
@@ -32,7 +34,7 @@ def quantise(path: Path, samples: list[PictureCrops]) -> None:
         path,
         Samples(samples, [node.name for node in graph.input]),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=CONVOLUTIONS,
+        op_types_to_quantize=CONVOLUTIONS + ACTIVATIONS,
         nodes_to_exclude=[n.name for n in graph.node if n.op_type in CONVOLUTIONS and BACKBONE not in n.input[1]],
         per_channel=True,
         activation_type=QuantType.QUInt8,
