@@ -5,7 +5,7 @@
 #   recipes/ablation.sh [OUT]               everything; hours on two cores
 #   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in minutes; its figures say nothing
 #
-# INIT=weights.safetensors branches from other plain weights instead of pre-training.
+# INIT=weights.safetensors branches from other plain weights instead of pre-training (not with QUICK).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source recipes/start.sh

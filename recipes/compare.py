@@ -3,7 +3,8 @@
     python recipes/compare.py PLAIN.safetensors RDPOSE.safetensors --data data --out output/compare.md
 
 For networks that took too long to train for several seeds: intervals come from drawing the pictures again, and say
-nothing of another training. DATA as for recipes/ablation.py; everybody counts, flip test off, as there.
+nothing of another training. DATA, and how the networks are tested, as for recipes/ablation.py; everybody counts.
+"Accuracy" is the difference (`rdpose.robustness.measures`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ NOISE = (0.0, 0.12)
 DRAWS = 2000
 """Of pictures, with replacement."""
 CONFIDENCE = 0.95
-COLUMNS = ("benchmark", "people", "box noise", *2 * ("AP",), *2 * ("misassigned",), "ratio", "95 %", "accuracy", "95 %")
+COLUMNS = ("benchmark", "people", "box noise", "AP", "AP", "misassigned", "misassigned", "ratio", "95 %")
+COLUMNS += ("accuracy", "95 %")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,12 +38,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--people", type=int, help="look at so many people of each benchmark only")
     options = parser.parse_args(arguments)
     memory.keep_freed()
-    networks = [checkpoint.load_network(path)[:2] for path in options.weights]
-    lines = [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
+    networks = [load(path) for path in options.weights]
+    lines = [f"Each time {options.weights[0]}, then {options.weights[1]}.", ""]
+    lines += [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
     for benchmark in ablation.read_benchmarks(options.data, options.people):
         lines += [row(benchmark, noise, networks) for noise in NOISE]
         print(lines[-2], lines[-1], sep="\n", flush=True)
     files.write_text(options.out, "\n".join(lines) + "\n")
+
+
+def load(path: Path) -> tuple[PoseNetwork, Settings]:
+    network, settings, _ = checkpoint.load_network(path)
+    return network, settings.model_copy(update={"test": ablation.shared_settings().test})
 
 
 def row(benchmark: Benchmark, noise: float, networks: list[tuple[PoseNetwork, Settings]]) -> str:
@@ -64,8 +72,8 @@ def in_columns(cells: Iterable[str]) -> str:
 
 
 def ratio(sums: np.ndarray, _count: np.ndarray | int) -> np.ndarray:
-    """NaN where the reference made no error."""
-    return np.where(sums[0] > 0, sums[1] / np.maximum(sums[0], 1), np.nan)
+    """Infinite where the reference made no error, but the other did; 1 where neither did."""
+    return np.where(sums[0] > 0, sums[1] / np.maximum(sums[0], 1), np.where(sums[1] > 0, np.inf, 1.0))
 
 
 def difference(sums: np.ndarray, count: np.ndarray | int) -> np.ndarray:
@@ -75,14 +83,13 @@ def difference(sums: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 def estimate(values: np.ndarray, pictures: np.ndarray, of: Callable[..., np.ndarray], form: str) -> list[str]:
     """`of` (sums (2, ...), people (...)) for values (2, people), and where it lies when pictures are drawn again."""
     here = of(values.sum(axis=1), values.shape[1])
-    if not np.isfinite(here):
-        return ["", ""]
     _, place = np.unique(pictures, return_inverse=True)
     rng, number = np.random.default_rng(0), place.max() + 1
     times = rng.multinomial(number, np.full(number, 1 / number), size=DRAWS)
     sums = np.stack([np.bincount(place, one, number) for one in values]) @ times.T
     found = of(sums, np.bincount(place, minlength=number) @ times.T)
-    low, high = np.nanquantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low = np.quantile(found, (1 - CONFIDENCE) / 2, method="lower")
+    high = np.quantile(found, (1 + CONFIDENCE) / 2, method="higher")
     return [f"{here:{form}}", f"{low:{form}} to {high:{form}}"]
 
 

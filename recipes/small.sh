@@ -15,7 +15,7 @@ faces() {  # FILE WEIGHTS
 
 "$python" recipes/make_sets.py --out data/sets --shared data
 train_start
-git show $labeller:src/rdpose/weights/small.safetensors >data/labeller.safetensors
+[[ -f data/sets/faces.json ]] || git show $labeller:src/rdpose/weights/small.safetensors >data/labeller.safetensors
 faces faces.json data/labeller.safetensors
 train $early name=ship-192x160
 train $early name=ship "model.init=$runs/ship-192x160/final_state.safetensors" "${large[@]}"

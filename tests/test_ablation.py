@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from rdpose import checkpoint, skeletons
+from rdpose import checkpoint, robustness, skeletons
 from rdpose.data import synthetic
 from rdpose.models import builders
 from rdpose.settings import Settings
@@ -122,19 +122,26 @@ def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: P
         ablation.main(arguments)
 
 
-def test_a_network_beside_itself_differs_by_nothing(ablation, data: Path, tmp_path: Path) -> None:
+def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None:
     import compare
 
-    weights = str(data / "start.safetensors")
-    compare.main([weights, weights, "--data", str(data), "--out", str(tmp_path / "table.md"), "--people", "6"])
-    head, _, *rows = [line.strip("| ").split(" | ") for line in (tmp_path / "table.md").read_text().splitlines()]
-    assert [row[:3] for row in rows] == [["rendered heavy", rows[0][1], noise] for noise in ("0.00", "0.12")]
-    for row in rows:
+    first, second = data / "start.safetensors", tmp_path / "second.safetensors"
+    weights = checkpoint.load_weights(first)
+    moved = {key: tensor.roll(1, 0) if key.startswith("head.") else tensor for key, tensor in weights.tensors.items()}
+    checkpoint.save_weights(second, moved, weights.settings, weights.skeleton)
+    compare.main([str(first), str(second), "--data", str(data), "--out", str(tmp_path / "table.md"), "--people", "6"])
+    _, _, head, _, *rows = [line.strip("|").split("|") for line in (tmp_path / "table.md").read_text().splitlines()]
+    (benchmark,) = ablation.read_benchmarks(data, 6)
+    expected = [robustness.table_figures(one, benchmark, its) for one, its in map(compare.load, (first, second))]
+    assert expected[0] != expected[1]
+    for cells, noise in zip(rows, ("0.00", "0.12"), strict=True):
+        row = [cell.strip() for cell in cells]
         assert len(row) == len(head)
-        assert row[3] == row[4]
-        assert row[5] == row[6]
-        assert row[7:9] in (["1.00", "1.00 to 1.00"], ["", ""])
-        assert row[9:] == ["+0.000", "+0.000 to +0.000"]
+        assert row[:3] == ["rendered heavy", row[1], noise]
+        keys = [f"rendered heavy/box noise {noise}/{name}" for name in ("AP", "misassigned")]
+        assert row[3:7] == [f"{one[key]:.3f}" for key in keys for one in expected]
+        key = f"rendered heavy/box noise {noise}/accuracy"
+        assert row[9] == f"{expected[1][key] - expected[0][key]:+.3f}"
 
 
 def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
@@ -149,4 +156,17 @@ def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
     assert ratio == "0.50"
     assert 0.45 <= low <= 0.48
     assert 0.52 <= high <= 0.55
-    assert compare.estimate(~wrong[:1].repeat(2, axis=0), np.arange(8), compare.ratio, ".2f") == ["", ""]
+    nobody = np.zeros((2, 8), bool)
+    assert compare.estimate(nobody, np.arange(8), compare.ratio, ".2f") == ["1.00", "1.00 to 1.00"]
+    accuracy, interval = compare.estimate(1.0 * wrong, np.arange(8), compare.difference, "+.3f")
+    assert accuracy == "-0.500"
+    assert interval.startswith("-0.8")
+
+
+def test_a_reference_without_errors_makes_the_ratio_infinite(ablation) -> None:
+    import compare
+
+    wrong = np.array([[True] + [False] * 9, [False] * 7 + [True] * 3])
+    ratio, interval = compare.estimate(wrong, np.arange(10), compare.ratio, ".2f")
+    assert ratio == "3.00"
+    assert interval.endswith(" to inf")

@@ -144,6 +144,8 @@ def test_given_and_detected_boxes_of_one_place_give_the_same_joints(
         seen, _ = sources.testing_people(asked.data, asked.test, COCO_17)
         found[name], settings = testing.find_by(tiny_weights, seen, boxes=name)
         assert settings.test.boxes == name
+    with pytest.raises(ValueError, match="decod"):
+        testing.find_by(tiny_weights, people, decod="dark")
     assert found["truth"].joints.shape == (len(people), 17, 2)
     # An untrained network's peak may be one among equals: confidences tell whether it saw the same.
     np.testing.assert_allclose(found["detected"].confidence, found["truth"].confidence, atol=1e-4)

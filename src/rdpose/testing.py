@@ -68,17 +68,26 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
         ValueError: the network's joints are not the test set's.
     """
     path = weights or settings.run_dir / "model_best.safetensors"
-    network, trained, skeleton = open_network(path)
     asked = sources.skeleton_of(settings.data)
+    with distributed.process() as here:
+        network, trained = open_for(path, asked, here)
+        settings = settings.model_copy(update={"model": trained.model})
+        return test(network, asked, settings, here, folder=settings.run_dir / "results")
+
+
+def open_for(path: Path, asked: Skeleton, here: Process) -> tuple[Network, Settings]:
+    """A network of a file, on this process's device, and its settings.
+
+    Raises:
+        ValueError: it finds other joints than those asked for.
+    """
+    network, settings, skeleton = open_network(path)
     if asked.joints != skeleton.joints:
         raise ValueError(
             f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "
             f"{asked.num_joints} of {asked.name}; test on a set of the same joints"
         )
-    settings = settings.model_copy(update={"model": trained.model})
-    with distributed.process() as here:
-        placed = distributed.place(network, here) if isinstance(network, nn.Module) else network
-        return test(placed, asked, settings, here, folder=settings.run_dir / "results")
+    return (distributed.place(network, here) if isinstance(network, nn.Module) else network), settings
 
 
 def results_name(annotations: Path) -> str:
@@ -111,12 +120,16 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
 
 
 def find_by(weights: Path, people: People, **changes: object) -> tuple[Found, Settings]:
-    """What a weights file finds of all boxes, in this process; and its settings, with `changes` to `test`."""
-    network, settings, skeleton = open_network(weights)
-    test = settings.test.model_copy(update=changes)
-    settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
-    inference = Inference.of(network, skeleton, test, sigma=settings.model.sigma)
+    """What a weights file finds of all boxes, and its settings, with `changes` to `test`.
+
+    Raises:
+        ValueError: it finds other joints than the people have, or there is no such setting or value.
+    """
     with distributed.process() as here:
+        network, settings = open_for(weights, people.skeleton, here)
+        test = TestSettings.model_validate(settings.test.model_dump() | changes)
+        settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
+        inference = Inference.of(network, people.skeleton, test, sigma=settings.model.sigma)
         return find(inference, people, settings, here), settings
 
 

@@ -99,7 +99,7 @@ def test_a_half_body_is_told_as_the_persons_box() -> None:
 @pytest.mark.parametrize("half_body", [0.0, 1.0])
 def test_the_chosen_box_moves_and_the_crop_with_it(half_body: float) -> None:
     settings = STILL.model_copy(update={"half_body": half_body, "shift": 0.1})
-    upper = sum(2 if joint in COCO_17.upper_body else 0 for joint in range(17)) // 2
+    upper = len(COCO_17.upper_body)
     found = views(settings, 500, visible=upper)
     boxes = np.array([view.box_xywh for view in found])
     assert {view.part for view in found} == {half_body > 0}
@@ -115,17 +115,29 @@ def test_a_close_up_shows_a_joint_and_its_nearest() -> None:
     shown = set()
     for view in (view for view in found if view.part):
         low, high = np.split(geometry.xywh_to_xyxy(view.box_xywh[None])[0], 2)
-        inside = ((low <= JOINTS) & (high >= JOINTS)).all(axis=1)
-        assert inside.sum() >= 4
-        shown.add(int(inside.sum()))
+        shown.add(int(((low <= JOINTS) & (high >= JOINTS)).all(axis=1).sum()))
+    assert min(shown) >= 4
     assert len(shown) > 6
     assert not any(view.part for view in views(STILL.model_copy(update={"close_up": 1.0, "half_body_joints": 17})))
+
+
+def test_a_close_up_stays_with_the_nearest_and_has_a_smallest_size() -> None:
+    corner = np.array([[0, 0], [3, 0], [0, 3], [3, 3]], np.float32)
+    generator = rng()
+    found = np.array([augment.close_up(generator, np.concatenate([corner, corner + 200])) for _ in range(60)])
+    low, high = found[:, :2], found[:, :2] + found[:, 2:]
+    one_corner = found[:, 2] < 60
+    assert 0.1 < one_corner.mean() < 0.4  # 4 of 4, 5, ... 8 joints
+    assert (found[one_corner, 2:] == np.float32(1.2 * 0.15 * 203)).all()
+    first = (high[one_corner] < 100).all(axis=1)
+    assert 0 < first.sum() < one_corner.sum()
+    assert (low[one_corner][~first] > 100).all()
 
 
 @pytest.mark.parametrize(("part", "share"), [({}, 0.0), ({"half_body": 1.0}, 0.5), ({"close_up": 1.0}, 0.5)])
 def test_the_picture_ends_at_parts_alone(part: dict, share: float) -> None:
     settings = STILL.model_copy(update={"picture_end": 0.5, "shift": 0.1, **part})
-    upper = sum(2 if joint in COCO_17.upper_body else 0 for joint in range(17)) // 2
+    upper = len(COCO_17.upper_body)
     found = views(settings, 400, visible=upper)
     ends = np.isfinite([view.frame_xyxy for view in found])
     assert ends.mean(axis=0).tolist() == pytest.approx([share] * 4, abs=0.08)

@@ -16,9 +16,13 @@ from rdpose.data.loading import (
     CropDataset,
     EpochSampler,
     PictureDataset,
+    boxes_inside,
     crop_people,
+    cut,
+    inside,
     neighbours_in_crop,
     rivals_in_crop,
+    warp,
 )
 from rdpose.data.people import People
 from rdpose.settings import AugmentSettings, NeighbourSettings
@@ -105,6 +109,28 @@ def test_the_picture_of_a_half_body_may_end_at_its_box(people: People) -> None:
         assert ((kept >= torch.tensor([x1 - 0.01, y1 - 0.01])) & (kept <= torch.tensor([x2, y2]) + 0.01)).all()
         hidden += int((whole["visible"] > 0).sum() - len(kept))
     assert hidden > 0
+
+
+def test_a_cut_picture_looks_the_same_where_it_is_left() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    transform = geometry.crop_transform((40, 30), (48, 64), SIZE, rotation_deg=25, flip=True)
+    frame, margin = np.array([20.3, 12.6, 61.5, np.inf]), np.array([2, 2, -2, 0])
+    (part, moved), whole = cut(picture, transform, frame), warp(picture, transform, SIZE)
+    assert part.shape == (60 - 12, 62 - 20, 3)
+    kept = warp(part, moved, SIZE).astype(int)
+    back = geometry.apply(geometry.invert(transform), np.indices(SIZE).reshape(2, -1).T.astype(np.float32))
+    deep = inside(back, frame + margin).reshape(SIZE).T
+    beyond = ~inside(back, frame - margin).reshape(SIZE).T
+    assert np.abs(kept - whole)[deep].max() <= 2
+    assert not kept[beyond].any()
+    assert min(deep.sum(), beyond.sum()) > 500
+
+
+def test_a_picture_that_ends_shows_no_boxes_beyond() -> None:
+    boxes = np.array([[10, 10, 30, 30], [40, 0, 60, 20], [0, 0, 100, 100]], np.float32)
+    frame = np.array([-np.inf, 5, 35, np.inf])
+    assert boxes_inside(boxes, frame).tolist() == [[10, 10, 30, 30], [0, 5, 35, 100]]
+    assert boxes_inside(boxes[:0], frame).shape == (0, 4)
 
 
 def test_rivals_are_the_joints_of_others_that_lie_in_the_crop() -> None:

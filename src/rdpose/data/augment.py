@@ -15,8 +15,8 @@ from rdpose.settings import AugmentSettings, NeighbourSettings
 
 HALF_BODY_MARGIN = 1.2
 """Of a half body's box; with the crop's own margin of 1.25 that is the family's 1.5."""
-CLOSE_UP_JOINTS = 4
-"""What a close-up shows at least."""
+CLOSE_UP_JOINTS, CLOSE_UP_SHARE = 4, 0.15
+"""What a close-up shows at least: joints, and of the person's extent; a smaller part of a small person is a blur."""
 
 
 class View(NamedTuple):
@@ -56,7 +56,7 @@ def draw_view(
     part = draw_part(rng, joints, visible, upper_body, settings)
     chosen = geometry.xywh_to_xyxy((box_xywh if part is None else part)[None])
     box_xyxy = disturb_boxes(rng, chosen, settings.shift)[0]
-    box_xywh = geometry.xyxy_to_xywh(box_xyxy[None])[0]
+    box_xywh = geometry.xyxy_to_xywh(box_xyxy)
     ends = rng.random(4) < settings.picture_end if part is not None and settings.picture_end else np.zeros(4, bool)
     center, size = geometry.crop_region(box_xywh, aspect)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
@@ -103,12 +103,16 @@ def close_up(rng: np.random.Generator, labelled: np.ndarray) -> np.ndarray:
     distance = np.linalg.norm(labelled - labelled[rng.integers(len(labelled))], axis=1)
     number = rng.integers(min(CLOSE_UP_JOINTS, len(labelled)), len(labelled) + 1)
     near = labelled[np.argsort(distance, kind="stable")[:number]]
-    return part_box(near, (near.min(axis=0) + near.max(axis=0)) / 2)
+    smallest = CLOSE_UP_SHARE * np.ptp(labelled, axis=0).max()
+    return part_box(near, (near.min(axis=0) + near.max(axis=0)) / 2, smallest)
 
 
-def part_box(joints: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """Box (4,) x, y, width, height around a centre (2,), `HALF_BODY_MARGIN` times the extent of joints (n, 2)."""
-    size = HALF_BODY_MARGIN * np.maximum(np.ptp(joints, axis=0), 1)
+def part_box(joints: np.ndarray, center: np.ndarray, smallest: float = 0.0) -> np.ndarray:
+    """Box (4,) x, y, width, height around a centre (2,), `HALF_BODY_MARGIN` times the extent of joints (n, 2).
+
+    smallest: what the extent counts for at least, in pixels.
+    """
+    size = HALF_BODY_MARGIN * np.maximum(np.ptp(joints, axis=0), max(1.0, smallest))
     return np.concatenate([center - size / 2, size])
 
 

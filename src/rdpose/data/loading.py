@@ -81,7 +81,7 @@ class CropDataset(Dataset):
             joints, visible = joints[:, people.skeleton.flip_order], visible[:, people.skeleton.flip_order]
         if view.part:  # as in a picture that ends there
             visible = np.where(inside(joints, (0, 0, *self.image_size)), visible, 0)
-        others = augment.disturb_neighbours(rng, boxes[1:], self.neighbours)
+        others = augment.disturb_neighbours(rng, boxes_inside(boxes[1:], view.frame_xyxy), self.neighbours)
         return {
             "image": to_tensor(augment.change_pixels(rng, crop, self.augment)),
             "joints": torch.from_numpy(joints[0]),
@@ -203,6 +203,12 @@ def inside(joints: np.ndarray, frame_xyxy: ArrayLike) -> np.ndarray:
     """(...,) bool: which of the points (..., 2) lie in a frame (4,)."""
     low, high = np.split(np.asarray(frame_xyxy), 2)
     return np.all((joints >= low) & (joints < high), axis=-1)
+
+
+def boxes_inside(boxes_xyxy: np.ndarray, frame_xyxy: np.ndarray) -> np.ndarray:
+    """(m, 4): the parts of boxes (n, 4) that lie in a frame (4,); those that lie outside are left out."""
+    parts = np.clip(boxes_xyxy.reshape(-1, 2, 2), *np.split(frame_xyxy, 2))
+    return parts[(parts[:, 1] > parts[:, 0]).all(axis=1)].reshape(-1, 4)
 
 
 def rivals_in_crop(joints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], most: int) -> np.ndarray:
