@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The network inside the package, as it was trained in two processes: everything at hand without decoupling at 128x96
-# (where the ablation branches off); then as rdpose at 192x160 and at 256x192. Three and a half hours of two cores that
+# (where the ablation branches off); then as rdpose at 192x160 and at 256x192. Over three hours of two cores that
 # compute in bfloat16; the same command goes on after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
