@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The network inside the package, as it was trained in two processes: everything at hand without decoupling at 128x96
-# (where the ablation branches off); then as rdpose at 192x160 and at 256x192. Over three hours of two cores that
-# compute in bfloat16; the same command goes on after an interruption.
+# The network inside the package, nearly as it was trained (docs/model-card.md) in two processes: everything at hand without
+# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and three times at 256x192, the last
+# time with close-ups. Over three hours of two cores that compute in bfloat16; the same command goes on after an
+# interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source recipes/start.sh
