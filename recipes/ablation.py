@@ -25,6 +25,7 @@ import torch
 from rdpose import checkpoint, config, files, memory, robustness, skeletons, training
 from rdpose.models import builders
 from rdpose.robustness import Benchmark
+from rdpose.robustness.looking import PoseNetwork
 from rdpose.settings import Settings
 
 
@@ -124,11 +125,9 @@ def run(row: Row, seed: int, options: argparse.Namespace, benchmarks: list[Bench
     """Train one row with one seed, measure it, and write its figures."""
     started = time.monotonic()
     weights = options.init if row is START else train(row, seed, options)
-    network, settings, _ = checkpoint.load_network(weights)
     trained = time.monotonic()
-    settings = settings.model_copy(update={"test": shared_settings().test})
+    network, settings = load(weights)
     figures = robustness.cost(network, settings.model.image_size)
-    network = network.to(memory_format=torch.channels_last)
     for benchmark in benchmarks:
         figures |= robustness.table_figures(network, benchmark, settings)
         if benchmark.name in CURVES:
@@ -136,6 +135,13 @@ def run(row: Row, seed: int, options: argparse.Namespace, benchmarks: list[Bench
     files.write_json(figures_file(options.out, row, seed), figures)
     measured = time.monotonic() - trained
     print(f"{row.name}, seed {seed}: trained in {trained - started:.0f} s, measured in {measured:.0f} s", flush=True)
+
+
+def load(weights: Path) -> tuple[PoseNetwork, Settings]:
+    """A network as it is measured: the ablation's test settings, the memory layout that convolutions are fast in."""
+    network, settings, _ = checkpoint.load_network(weights)
+    settings = settings.model_copy(update={"test": shared_settings().test})
+    return network.to(memory_format=torch.channels_last), settings
 
 
 def train(row: Row, seed: int, options: argparse.Namespace) -> Path:

@@ -16,16 +16,15 @@ from pathlib import Path
 import ablation
 import numpy as np
 
-from rdpose import checkpoint, files, memory, robustness
+from rdpose import files, memory, robustness
 from rdpose.robustness import Benchmark, measures
-from rdpose.robustness.figures import crops_of
+from rdpose.robustness.comparison import CONFIDENCE
+from rdpose.robustness.figures import TABLE_NOISE, crops_of
 from rdpose.robustness.looking import PoseNetwork
 from rdpose.settings import Settings
 
-NOISE = (0.0, 0.12)
 DRAWS = 2000
 """Of pictures, with replacement."""
-CONFIDENCE = 0.95
 COLUMNS = ("benchmark", "people", "box noise", "AP", "AP", "misassigned", "misassigned", "ratio", "95 %")
 COLUMNS += ("accuracy", "95 %")
 
@@ -38,18 +37,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--people", type=int, help="look at so many people of each benchmark only")
     options = parser.parse_args(arguments)
     memory.keep_freed()
-    networks = [load(path) for path in options.weights]
+    networks = [ablation.load(path) for path in options.weights]
     lines = [f"Each time {options.weights[0]}, then {options.weights[1]}.", ""]
     lines += [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
     for benchmark in ablation.read_benchmarks(options.data, options.people):
-        lines += [row(benchmark, noise, networks) for noise in NOISE]
+        lines += [row(benchmark, noise, networks) for noise in TABLE_NOISE]
         print(lines[-2], lines[-1], sep="\n", flush=True)
     files.write_text(options.out, "\n".join(lines) + "\n")
-
-
-def load(path: Path) -> tuple[PoseNetwork, Settings]:
-    network, settings, _ = checkpoint.load_network(path)
-    return network, settings.model_copy(update={"test": ablation.shared_settings().test})
 
 
 def row(benchmark: Benchmark, noise: float, networks: list[tuple[PoseNetwork, Settings]]) -> str:

@@ -132,7 +132,7 @@ def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None
     compare.main([str(first), str(second), "--data", str(data), "--out", str(tmp_path / "table.md"), "--people", "6"])
     _, _, head, _, *rows = [line.strip("|").split("|") for line in (tmp_path / "table.md").read_text().splitlines()]
     (benchmark,) = ablation.read_benchmarks(data, 6)
-    expected = [robustness.table_figures(one, benchmark, its) for one, its in map(compare.load, (first, second))]
+    expected = [robustness.table_figures(one, benchmark, its) for one, its in map(ablation.load, (first, second))]
     assert expected[0] != expected[1]
     for cells, noise in zip(rows, ("0.00", "0.12"), strict=True):
         row = [cell.strip() for cell in cells]

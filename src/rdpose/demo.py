@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import anatomy, checkpoint, config, drawing, inference, prediction, testing, training
+from rdpose import anatomy, checkpoint, config, drawing, prediction, testing, training
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, sources, synthetic
 from rdpose.data.loading import PictureDataset
 from rdpose.data.people import People
-from rdpose.distributed import process
-from rdpose.inference import Inference
 from rdpose.models.rdpose import RDPose
 from rdpose.progress import Bar, clock
 from rdpose.settings import Settings
@@ -47,8 +45,7 @@ def run(
     network, _, skeleton = checkpoint.load_network(best)
     assert isinstance(network, RDPose)
     people, _ = sources.testing_people(settings.data, settings.test, skeleton)
-    ours = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
-    yield f"people found:          {draw_found(ours, people, settings, out / 'found.png', num=6)}"
+    yield f"people found:          {draw_found(best, people, out / 'found.png', num=6)}"
     crops = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
     yield f"inside the method:     {drawing.save(out / 'decoupling.png', anatomy.draw(network, crops))}"
     yield f"the shipped network:   {draw_shipped(people, out / 'shipped.png')}"
@@ -83,11 +80,8 @@ def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:
 
 def draw_shipped(rendered: People, path: Path) -> Path:
     """What the network inside the package finds: on photographs where the samples are at hand, else on the scenes."""
-    network, settings, skeleton = inference.open_network(prediction.shipped_weights())
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"workers": 0})})
-    shipped = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
-    people = real_people(skeleton)
-    return draw_found(shipped, rendered if people is None else people, settings, path, num=4)
+    people = real_people(rendered.skeleton)
+    return draw_found(prediction.shipped_weights(), rendered if people is None else people, path, num=4)
 
 
 def real_people(skeleton: Skeleton, samples: Path = SAMPLES) -> People | None:
@@ -96,15 +90,14 @@ def real_people(skeleton: Skeleton, samples: Path = SAMPLES) -> People | None:
     return annotation_files.read(file, samples, skeleton=skeleton) if file.exists() else None
 
 
-def draw_found(inference: Inference, people: People, settings: Settings, path: Path, *, num: int) -> Path:
-    """The first pictures of these people, with what the network found."""
+def draw_found(weights: Path, people: People, path: Path, *, num: int) -> Path:
+    """The first pictures of these people, with what a network found."""
     few = people.select(np.flatnonzero(people.image_index < num))
-    with process() as here:
-        found = testing.find(inference, few, settings, here)
+    found, _ = testing.find_by(weights, few)
     drawn = []
     for image in range(min(num, people.num_images)):
         mine = few.image_index[found.rows] == image
         picture = pictures.read(few.image_path(image))
-        drawn.append(drawing.draw_poses(picture, found.joints[mine], found.confidence[mine], inference.skeleton))
+        drawn.append(drawing.draw_poses(picture, found.joints[mine], found.confidence[mine], people.skeleton))
     half = -(-len(drawn) // 2)
     return drawing.save(path, drawing.panel([drawn[:half], drawn[half:]]))

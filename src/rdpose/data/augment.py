@@ -57,7 +57,8 @@ def draw_view(
     chosen = geometry.xywh_to_xyxy((box_xywh if part is None else part)[None])
     box_xyxy = disturb_boxes(rng, chosen, settings.shift)[0]
     box_xywh = geometry.xyxy_to_xywh(box_xyxy)
-    ends = rng.random(4) < settings.picture_end if part is not None and settings.picture_end else np.zeros(4, bool)
+    share = 0.0 if part is None else settings.picture_end
+    ends = rng.random(4) < share if share else np.zeros(4, bool)
     center, size = geometry.crop_region(box_xywh, aspect)
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
     turned = rng.random() < settings.rotation_probability
