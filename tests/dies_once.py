@@ -1,7 +1,11 @@
-"""`rdpose`, whose last process is killed once a checkpoint is there: `dies_once.py CHECKPOINT ARGUMENTS`."""
+"""`rdpose`, whose last process is killed once a checkpoint is there: `dies_once.py CHECKPOINT ARGUMENTS`.
+
+The last thing it prints is the names of the threads that are left to a process when Python begins to end.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -9,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from one_step import print_threads
 from rdpose import cli
 
 
@@ -19,6 +24,7 @@ def die_after(checkpoint: Path) -> None:
 
 
 if __name__ == "__main__":
+    atexit.register(print_threads)
     is_last = os.environ["RANK"] == str(int(os.environ["WORLD_SIZE"]) - 1)
     if is_last and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         threading.Thread(target=die_after, args=(Path(sys.argv[1]),), daemon=True).start()

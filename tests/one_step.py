@@ -1,7 +1,11 @@
-"""One step's loss and gradients by as many processes as torchrun starts: `one_step.py SETTINGS.yaml OUT.pt`."""
+"""One step's loss and gradients by as many processes as torchrun starts: `one_step.py SETTINGS.yaml OUT.pt`.
+
+The last thing it prints is the names of the threads that are left to a process when Python begins to end.
+"""
 
 from __future__ import annotations
 
+import atexit
 import sys
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from rdpose import config, distributed, optimisation
+from rdpose.distributed import Process
 from rdpose.settings import Settings
 from rdpose.training import Run
 
@@ -16,19 +21,28 @@ from rdpose.training import Run
 def one_step(settings: Settings) -> dict[str, torch.Tensor]:
     """The gradients by parameter, and the mean loss of all processes under `loss`."""
     with distributed.process() as here:
-        run = Run(settings, here)
-        run.training.train()
-        optimisation.freeze_batch_norm(run.training)
-        loss = run.training(next(iter(run.loader)))["loss"]
-        loss.backward()
-        loss = loss.detach()
-        if here.world > 1:
-            dist.all_reduce(loss)
-        gradients = {name: p.grad for name, p in run.network.named_parameters() if p.grad is not None}
-        return {"loss": loss / here.world, **gradients}
+        return step_of(settings, here)
+
+
+def step_of(settings: Settings, here: Process) -> dict[str, torch.Tensor]:
+    run = Run(settings, here)
+    run.training.train()
+    optimisation.freeze_batch_norm(run.training)
+    loss = run.training(next(iter(run.loader)))["loss"]
+    loss.backward()
+    loss = loss.detach()
+    if here.world > 1:
+        dist.all_reduce(loss)
+    gradients = {name: p.grad for name, p in run.network.named_parameters() if p.grad is not None}
+    return {"loss": loss / here.world, **gradients}
+
+
+def print_threads() -> None:
+    print("threads:", *(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")))
 
 
 if __name__ == "__main__":
+    atexit.register(print_threads)
     torch.set_num_threads(1)
     found = one_step(config.load(sys.argv[1]))
     if distributed.is_main():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # imported first within a group, its functions' defaults hold it for good
 from torch import nn
 from torch.distributed.rendezvous import rendezvous
 
@@ -34,7 +36,12 @@ def is_main() -> bool:
 
 @contextmanager
 def process() -> Iterator[Process]:
-    """Join the group that torchrun announces (NCCL on GPUs, gloo on CPUs), or be the only process."""
+    """Join the group that torchrun announces (NCCL on GPUs, gloo on CPUs), or be the only process.
+
+    What holds the group, as DistributedDataParallel does, belongs into a function called inside, and so is gone before
+    the group is left: otherwise gloo's threads live on, and one that frees a tensor while Python ends aborts its
+    process (pytorch issue 190489).
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
@@ -47,6 +54,7 @@ def process() -> Iterator[Process]:
         yield Process(dist.get_rank() if world > 1 else 0, world, device)
     finally:
         if joined:
+            gc.collect()  # DistributedDataParallel stands in cycles
             dist.destroy_process_group()
 
 

@@ -48,15 +48,19 @@ def train(settings: Settings, *, resume: bool = False) -> Path:
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
     with distributed.process() as here:
-        run = Run(settings, here)
-        if resume:
-            run.resume()
-        else:
-            run.begin()
-        with run.bar:
-            while run.epoch < settings.train.epochs:
-                run.train_epoch()
-        return run.finish()
+        return _train(settings, here, resume=resume)
+
+
+def _train(settings: Settings, here: Process, *, resume: bool) -> Path:
+    run = Run(settings, here)
+    if resume:
+        run.resume()
+    else:
+        run.begin()
+    with run.bar:
+        while run.epoch < settings.train.epochs:
+            run.train_epoch()
+    return run.finish()
 
 
 class Run:
