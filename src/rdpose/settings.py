@@ -77,6 +77,8 @@ class AugmentSettings(Group):
     rotation: NotNegative = 45.0
     """Degrees: N(0, rotation), cut to +-2 rotation, drawn with rotation_probability."""
     rotation_probability: Probability = 0.6
+    turn: Probability = 0.0
+    """The picture stands on its side or on its head: turned by one, two or three quarters before the rotation."""
     half_body: Probability = 0.3
     half_body_joints: int = 8
     """Half-body crops and close-ups are made of people with more labelled joints than this."""

@@ -53,6 +53,20 @@ def test_rotation_is_drawn_with_its_probability_and_cut_at_two_deviations() -> N
     assert angles[angles != 0].std() == pytest.approx(29, abs=1.5)
 
 
+def test_a_turned_picture_shows_the_whole_person_upside_down_or_on_a_side() -> None:
+    found = views(STILL.model_copy(update={"turn": 0.6}))
+    shares = [np.mean([view.rotation_deg == angle for view in found]) for angle in (0, 90, 180, 270)]
+    assert shares == pytest.approx([0.4, 0.2, 0.2, 0.2], abs=0.03)
+    center, _ = geometry.crop_region(BOX, ASPECT)
+    for view in found:
+        assert view.center == pytest.approx(center)
+        transform = geometry.crop_transform(view.center, view.size, (192, 256), view.rotation_deg)
+        box = geometry.transform_boxes(transform, geometry.xywh_to_xyxy(BOX)[None])[0]
+        middle, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        assert middle == pytest.approx((96, 128), abs=1e-3)
+        assert (extent / (192, 256)).max() == pytest.approx(1 / 1.25)  # the crop's margin, whichever way it lies
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_flip(share: float) -> None:
     flips = [view.flip for view in views(STILL.model_copy(update={"flip": share}), 1000)]

@@ -1,0 +1,48 @@
+"""Those people of a file who are seen from behind, to be shown more often: networks take them for facing the camera.
+
+python recipes/from_behind.py data/sets/faces.json --out data/sets/behind.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from rdpose import files, skeletons
+from rdpose.data import annotations
+from rdpose.data.people import People
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("people", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("data/sets/behind.json"))
+    options = parser.parse_args()
+    people = annotations.read(options.people, options.people.parent, skeleton=skeletons.COCO_17)
+    chosen = {int(person) for person in people.person_id[seen_from_behind(people)]}
+    content = json.loads(options.people.read_text())
+    rows = [row for row in content["annotations"] if row["id"] in chosen]
+    images = {row["image_id"] for row in rows}
+    content |= {"annotations": rows, "images": [image for image in content["images"] if image["id"] in images]}
+    files.write_json(options.out, content)
+    print(f"{options.out}: {len(rows)} of {len(people)} people")
+
+
+def seen_from_behind(people: People) -> np.ndarray:
+    """(n,) bool: whose left shoulder and hip lie on the left as seen from the hips to the shoulders.
+
+    That holds for a torso turned by any angle; people without all four joints are left out.
+    """
+    names = people.skeleton.joints
+    torso = [names.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
+    (left, right, left_hip, right_hip) = np.moveaxis(people.joints[:, torso], 1, 0)
+    up, across = left + right - left_hip - right_hip, left - right + left_hip - right_hip
+    turn = up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0]
+    return (people.visible[:, torso] > 0).all(axis=1) & (turn < 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The recipe that picks people seen from behind, however they are turned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpose.skeletons import COCO_17
+
+TORSO = {"left_shoulder": (12, -25), "right_shoulder": (-12, -25), "left_hip": (8, 25), "right_hip": (-8, 25)}
+"""Facing the camera: what is left is on the picture's right."""
+
+
+def row(number: int, degrees: float, *, behind: bool, hidden: str = "") -> dict:
+    """An annotation of four joints, turned."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    keypoints = np.zeros((17, 3))
+    for name, place in TORSO.items():
+        side = (-1 if behind else 1, 1)
+        spot = np.array([[cos, -sin], [sin, cos]]) @ np.multiply(place, side) + 50
+        keypoints[COCO_17.joints.index(name)] = (*spot, 0 if name == hidden else 2)
+    ids = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 4}
+    return ids | {"bbox": [10, 10, 80, 80], "area": 6400, "keypoints": keypoints.ravel().tolist()}
+
+
+def test_people_seen_from_behind_are_kept_with_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "recipes"))
+    import from_behind
+
+    rows = [row(1 + 2 * n, angle, behind=False) for n, angle in enumerate((0, 90, 150, 250))]
+    rows += [row(2 + 2 * n, angle, behind=True) for n, angle in enumerate((0, 80, 180, 300))]
+    rows.append(row(9, 0, behind=True, hidden="left_hip"))
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": 100, "height": 100} for n in range(1, 10)],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints), "skeleton": []}],
+        "annotations": rows,
+    }
+    path, out = tmp_path / "all.json", tmp_path / "behind.json"
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr("sys.argv", ["from_behind.py", str(path), "--out", str(out)])
+    from_behind.main()
+    found = json.loads(out.read_text())
+    assert sorted(one["id"] for one in found["annotations"]) == [2, 4, 6, 8]
+    assert sorted(image["id"] for image in found["images"]) == [2, 4, 6, 8]
+    assert found["categories"] == content["categories"]
