@@ -36,12 +36,17 @@ def seen_from_behind(people: People) -> np.ndarray:
 
     That holds for a torso turned by any angle; people without all four joints are left out.
     """
+    up, across, whole = torsos(people)
+    return whole & (up[:, 0] * across[:, 1] < up[:, 1] * across[:, 0])
+
+
+def torsos(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ways (n, 2) from hips to shoulders and from right to left, and (n,) bool: all four joints are labelled."""
     names = people.skeleton.joints
     torso = [names.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
-    (left, right, left_hip, right_hip) = np.moveaxis(people.joints[:, torso], 1, 0)
-    up, across = left + right - left_hip - right_hip, left - right + left_hip - right_hip
-    turn = up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0]
-    return (people.visible[:, torso] > 0).all(axis=1) & (turn < 0)
+    left, right, left_hip, right_hip = np.moveaxis(people.joints[:, torso], 1, 0)
+    whole = (people.visible[:, torso] > 0).all(axis=1)
+    return left + right - left_hip - right_hip, left - right + left_hip - right_hip, whole
 
 
 if __name__ == "__main__":

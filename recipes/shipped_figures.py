@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import from_behind
+
 from rdpose import evaluation, memory, robustness, testing
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
@@ -31,6 +33,7 @@ def main() -> None:
     lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=COCO_17)
     found, _ = testing.find_by(options.weights, lspet, **changes)
     print(f"Leeds Sports val, PCK@{pck.THRESHOLD}: {shared_pck(found, lspet):.1f} %")
+    print(*by_view(found, lspet), sep="\n")
     file = options.shared / "coco/annotations/person_keypoints_val2017.json"
     images = options.shared / "coco/images/val2017"
     val = annotations.read(file, images, skeleton=COCO_17)
@@ -52,6 +55,23 @@ def shared_pck(found: testing.Found, people: People) -> float:
     """PCK in per cent over the labelled joints that the network and the file share."""
     truth, visible = people.joints[found.rows], people.visible[found.rows]
     return pck.share(*pck.compare(found.joints, truth, visible, people.skeleton, "this network"))
+
+
+def by_view(found: testing.Found, people: People) -> list[str]:
+    """PCK of people facing the camera, from behind, upside down, and how many the mirrored names would match better."""
+    people, order = people.select(found.rows), list(people.skeleton.flip_order)
+    up, _, whole = from_behind.torsos(people)
+    upright, behind = whole & (up[:, 1] < 0), from_behind.seen_from_behind(people)
+    (right, labelled), (swapped, _) = (
+        pck.compare(joints, people.joints, people.visible, people.skeleton, "this network")
+        for joints in (found.joints, found.joints[:, order])
+    )
+    taken = (swapped & labelled).sum(axis=1) > (right & labelled).sum(axis=1)
+    views = {"facing": upright & ~behind, "from behind": upright & behind, "upside down": whole & ~upright}
+    return [
+        f"  {name}: {pck.share(right[who], labelled[who]):.1f} %; left found right {taken[who].sum()} of {who.sum()}"
+        for name, who in views.items()
+    ]
 
 
 def crowded_ap(found: list[dict], file: Path, images: Path) -> float:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The network inside the package, nearly as it was trained (docs/model-card.md) in two processes: everything at hand without
-# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and three times at 256x192, the last
-# time with close-ups. Over three hours of two cores that compute in bfloat16; the same command goes on after an
-# interruption.
+# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and five times at 256x192, from the
+# third time on with close-ups, the last time with turned pictures. Five hours of two cores that compute in bfloat16; the
+# same command goes on after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source recipes/start.sh
@@ -23,4 +23,8 @@ train $early name=ship "model.init=$runs/ship-192x160/final_state.safetensors" "
 train $early name=ship-2 "model.init=$runs/ship/final_state.safetensors" "${large[@]}" seed=1
 faces faces-2.json "$runs/ship-2/model_best.safetensors"
 train experiments/small/all_256x192.yaml name=ship-3 seed=2
-"$python" recipes/ship.py "$runs/ship-3/model_best.safetensors"
+train experiments/small/all_256x192.yaml name=ship-4 "model.init=$runs/ship-3/final_state.safetensors" train.epochs=2 seed=3
+faces faces-3.json "$runs/ship-3/model_best.safetensors"
+"$python" recipes/from_behind.py data/sets/faces-3.json --out data/sets/behind.json
+train experiments/small/turned_256x192.yaml name=ship-5 seed=4
+"$python" recipes/ship.py "$runs/ship-5/model_best.safetensors"
