@@ -1,6 +1,6 @@
 """`rdpose`, whose last process is killed once a checkpoint is there: `dies_once.py CHECKPOINT ARGUMENTS`.
 
-The last thing it prints is the names of the threads that are left to a process when Python begins to end.
+The last thing that the second life prints is the names of the threads that are left when Python begins to end.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ def die_after(checkpoint: Path) -> None:
 
 
 if __name__ == "__main__":
-    atexit.register(print_threads)
     is_last = os.environ["RANK"] == str(int(os.environ["WORLD_SIZE"]) - 1)
-    if is_last and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    if os.environ["TORCHELASTIC_RESTART_COUNT"] != "0":
+        atexit.register(print_threads)
+    elif is_last:
         threading.Thread(target=die_after, args=(Path(sys.argv[1]),), daemon=True).start()
     cli.main(sys.argv[2:])

@@ -38,9 +38,9 @@ def is_main() -> bool:
 def process() -> Iterator[Process]:
     """Join the group that torchrun announces (NCCL on GPUs, gloo on CPUs), or be the only process.
 
-    What holds the group, as DistributedDataParallel does, belongs into a function called inside, and so is gone before
-    the group is left: otherwise gloo's threads live on, and one that frees a tensor while Python ends aborts its
-    process (pytorch issue 190489).
+    What holds the group, as DistributedDataParallel does, belongs into a function called inside, and so is gone, unless
+    it failed, before the group is left: otherwise gloo's threads live on, and one that frees a tensor while Python ends
+    aborts its process (pytorch issue 190489).
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))

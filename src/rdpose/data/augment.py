@@ -60,18 +60,14 @@ def draw_view(
     share = 0.0 if part is None else settings.picture_end
     ends = rng.random(4) < share if share else np.zeros(4, bool)
     quarters = int(rng.integers(1, 4)) if settings.turn and rng.random() < settings.turn else 0
-    center, size = geometry.crop_region(lying(box_xywh) if quarters % 2 else box_xywh, aspect)
+    sideways = quarters % 2 == 1
+    center, size = geometry.crop_region(box_xywh, 1 / aspect if sideways else aspect)
+    size = size[::-1] if sideways else size
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
-    turned = rng.random() < settings.rotation_probability
-    rotation = 90 * quarters + (float(_cut_normal(rng, settings.rotation, 1)[0]) if turned else 0.0)
+    rotated = rng.random() < settings.rotation_probability
+    rotation = 90 * quarters + (float(_cut_normal(rng, settings.rotation, 1)[0]) if rotated else 0.0)
     frame = np.where(ends, box_xyxy, (-np.inf, -np.inf, np.inf, np.inf))
     return View(center, size, rotation, bool(rng.random() < settings.flip), box_xywh, part is not None, frame)
-
-
-def lying(box_xywh: np.ndarray) -> np.ndarray:
-    """A box (4,) x, y, width, height after a quarter turn around its middle."""
-    (x, y), (width, height) = box_xywh[:2] + box_xywh[2:] / 2, box_xywh[2:]
-    return np.array([x - height / 2, y - width / 2, height, width])
 
 
 def draw_part(
