@@ -1,6 +1,6 @@
 """Puts trained weights into the package: half precision, half the size; figures stay (docs/model-card.md).
 
-python recipes/ship.py output/small/efficientnet_lite0/ship-3/model_best.safetensors
+python recipes/ship.py output/small/efficientnet_lite0/ship-5/model_best.safetensors
 """
 
 from __future__ import annotations
