@@ -22,7 +22,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/sets/behind.json"))
     options = parser.parse_args()
     people = annotations.read(options.people, options.people.parent, skeleton=skeletons.COCO_17)
-    chosen = {int(person) for person in people.person_id[seen_from_behind(people)]}
+    _, _, behind = views(people)
+    chosen = set(people.person_id[behind].tolist())
     content = json.loads(options.people.read_text())
     rows = [row for row in content["annotations"] if row["id"] in chosen]
     images = {row["image_id"] for row in rows}
@@ -31,22 +32,18 @@ def main() -> None:
     print(f"{options.out}: {len(rows)} of {len(people)} people")
 
 
-def seen_from_behind(people: People) -> np.ndarray:
-    """(n,) bool: whose left shoulder and hip lie on the left as seen from the hips to the shoulders.
+def views(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whose torso can be judged, stands upright, is seen from behind: (n,) bool each, the last two within the first.
 
-    That holds for a torso turned by any angle; people without all four joints are left out.
+    Judged are people with both shoulders and hips. Seen from behind, however the torso is turned, is who has the left
+    ones on the left on the way from hips to shoulders; so has who faces the camera and is labelled the wrong way round.
     """
-    up, across, whole = torsos(people)
-    return whole & (up[:, 0] * across[:, 1] < up[:, 1] * across[:, 0])
-
-
-def torsos(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ways (n, 2) from hips to shoulders and from right to left, and (n,) bool: all four joints are labelled."""
     names = people.skeleton.joints
     torso = [names.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
     left, right, left_hip, right_hip = np.moveaxis(people.joints[:, torso], 1, 0)
+    up, across = left + right - left_hip - right_hip, left - right + left_hip - right_hip
     whole = (people.visible[:, torso] > 0).all(axis=1)
-    return left + right - left_hip - right_hip, left - right + left_hip - right_hip, whole
+    return whole, whole & (up[:, 1] < 0), whole & (up[:, 0] * across[:, 1] < up[:, 1] * across[:, 0])
 
 
 if __name__ == "__main__":

@@ -60,17 +60,16 @@ def shared_pck(found: testing.Found, people: People) -> float:
 def by_view(found: testing.Found, people: People) -> list[str]:
     """PCK of people facing the camera, from behind, upside down, and how many the mirrored names would match better."""
     people, order = people.select(found.rows), list(people.skeleton.flip_order)
-    up, _, whole = from_behind.torsos(people)
-    upright, behind = whole & (up[:, 1] < 0), from_behind.seen_from_behind(people)
+    whole, upright, behind = from_behind.views(people)
     (right, labelled), (swapped, _) = (
         pck.compare(joints, people.joints, people.visible, people.skeleton, "this network")
         for joints in (found.joints, found.joints[:, order])
     )
     taken = (swapped & labelled).sum(axis=1) > (right & labelled).sum(axis=1)
-    views = {"facing": upright & ~behind, "from behind": upright & behind, "upside down": whole & ~upright}
+    groups = {"facing": upright & ~behind, "from behind": upright & behind, "upside down": whole & ~upright}
     return [
         f"  {name}: {pck.share(right[who], labelled[who]):.1f} %; left found right {taken[who].sum()} of {who.sum()}"
-        for name, who in views.items()
+        for name, who in groups.items()
     ]
 
 

@@ -36,6 +36,13 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
+@pytest.fixture
+def recipes(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the recipes, whose scripts a test may import."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes"))
+    return REPOSITORY / "recipes"
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The published implementations' answers, as kept in the tests."""

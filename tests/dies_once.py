@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from one_step import print_threads
+from many import print_threads
 from rdpose import cli
 
 

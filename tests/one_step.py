@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from many import print_threads
 from rdpose import config, distributed, optimisation
 from rdpose.distributed import Process
 from rdpose.settings import Settings
@@ -35,10 +36,6 @@ def step_of(settings: Settings, here: Process) -> dict[str, torch.Tensor]:
         dist.all_reduce(loss)
     gradients = {name: p.grad for name, p in run.network.named_parameters() if p.grad is not None}
     return {"loss": loss / here.world, **gradients}
-
-
-def print_threads() -> None:
-    print("threads:", *(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,9 @@ from rdpose.data import synthetic
 from rdpose.models import builders
 from rdpose.settings import Settings
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-
 
 @pytest.fixture
-def ablation(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(RECIPES))
+def ablation(recipes: Path):
     import ablation
 
     return ablation
@@ -75,9 +72,9 @@ def test_other_runs_are_not_averaged_with_these(ablation, data: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_whole_command_in_minutes(ablation, tmp_path: Path) -> None:
+def test_the_whole_command_in_minutes(ablation, recipes: Path, tmp_path: Path) -> None:
     environment = os.environ | {"QUICK": "1", "PYTHON": sys.executable}
-    command = ["bash", str(RECIPES / "ablation.sh"), str(tmp_path)]
+    command = ["bash", str(recipes / "ablation.sh"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())

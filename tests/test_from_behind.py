@@ -36,11 +36,7 @@ def written(rows: list[dict], path: Path) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def recipes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "recipes"))
-
-
+@pytest.mark.usefixtures("recipes")
 def test_people_seen_from_behind_are_kept_with_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import from_behind
 
@@ -56,6 +52,7 @@ def test_people_seen_from_behind_are_kept_with_their_pictures(tmp_path: Path, mo
     assert found["categories"] == json.loads(path.read_text())["categories"]
 
 
+@pytest.mark.usefixtures("recipes")
 def test_figures_by_view_count_left_found_right(tmp_path: Path) -> None:
     import shipped_figures
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from rdpose.models import builders
 from rdpose.models.rdpose import Normalise
-
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
 
 def with_underscores(key: str) -> str:
@@ -20,8 +17,7 @@ def with_underscores(key: str) -> str:
 
 
 @torch.no_grad()
-def test_the_first_layers_answer_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(RECIPES))
+def test_the_first_layers_answer_alike(recipes: Path) -> None:
     from imagenet_start import BACKBONE, renamed
 
     torch.manual_seed(0)

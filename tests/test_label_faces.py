@@ -15,8 +15,7 @@ JOINTS = [*skeletons.COCO_17.joints[5:], "head", "neck"]
 
 
 @pytest.fixture
-def recipe(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "recipes"))
+def recipe(recipes: Path):
     import label_faces
 
     return label_faces

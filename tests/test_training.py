@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from many import assert_no_thread_of_the_group, torchrun
 from one_step import one_step
 from rdpose import checkpoint, config, distributed, files, optimisation, testing, training
 from rdpose.models import builders
@@ -289,23 +287,13 @@ def test_an_unlabelled_test_set_chooses_no_best(tiny_settings: Maker, tiny_crowd
     assert not (settings.run_dir / "model_best.safetensors").exists()
 
 
-def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
 @pytest.mark.slow
 def test_two_processes_have_the_loss_and_gradients_of_one(tiny_settings: Maker, tmp_path: Path) -> None:
     options = ("augment.half_body=0", "train.freeze_batch_norm=true", "loss.reduction=mean")
     one, two = tiny_settings(*options, "train.batch_size=8"), tiny_settings(*options, "train.batch_size=4")
     path = tmp_path / "two.yaml"
     path.write_text(config.to_yaml(two))
-    done = torchrun(Path(__file__).with_name("one_step.py"), path, tmp_path / "two.pt")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("threads:") == 2
-    assert "gloo" not in done.stdout  # a thread of the group's would abort its process now and then
+    assert_no_thread_of_the_group(torchrun(2, Path(__file__).with_name("one_step.py"), path, tmp_path / "two.pt"))
     found, expected = torch.load(tmp_path / "two.pt"), one_step(one)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -315,13 +303,13 @@ def test_two_processes_have_the_loss_and_gradients_of_one(tiny_settings: Maker, 
 
 @pytest.mark.slow
 def test_the_command_line_trains_on_two_processes(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> None:
-    done = torchrun(
+    out = torchrun(
+        2,
         *("-m", "rdpose", "train", tiny_config, f"data.root={tiny_crowd}", f"output_dir={tmp_path}"),
         *("train.batch_size=3", "train.validate_every=1", "train.ema=0.9", "test.flip=false"),
     )
-    assert done.returncode == 0, done.stderr
     folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
-    assert done.stdout.count("weights: ") == 1
+    assert out.count("weights: ") == 1
     assert [line["epoch"] for line in metrics(folder)] == [1]
     assert (folder / "model_best.safetensors").exists()
     results = json.loads((folder / "results" / "keypoints_val2017_results.json").read_text())
