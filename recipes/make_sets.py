@@ -52,12 +52,9 @@ def make_rendered(folder: Path, scale: float) -> None:
 
 def make_pasted(folder: Path, shared: Path, scale: float) -> None:
     """Pasted crowds: training people and cut-outs never appear in the test sets."""
-    lspet, coco, jai_alai = shared / "lspet", shared / "coco", shared / "jai_alai"
+    lspet, coco = shared / "lspet", shared / "coco"
     cutouts = {
-        "train": [
-            *pasted.read_cutouts(coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
-            *pasted.read_cutouts(jai_alai / "annotations/jai_alai.json", jai_alai / "images"),
-        ],
+        "train": training_cutouts(shared),
         "val": pasted.read_cutouts(coco / "annotations/person_keypoints_val2017.json", coco / "images/val2017"),
     }
     for seed, (name, count) in enumerate(sets("pasted", scale).items()):
@@ -78,6 +75,15 @@ def make_pasted(folder: Path, shared: Path, scale: float) -> None:
                     overlap=LEVELS.get(name, (0.0, 0.9)),
                     progress=lambda _done, bar=bar: bar.advance(),
                 )
+
+
+def training_cutouts(shared: Path) -> list[pasted.Cutout]:
+    """COCO train's people and the jai-alai players, as far as they have masks."""
+    coco, jai_alai = shared / "coco", shared / "jai_alai"
+    return [
+        *pasted.read_cutouts(coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
+        *pasted.read_cutouts(jai_alai / "annotations/jai_alai.json", jai_alai / "images"),
+    ]
 
 
 def sets(kind: str, scale: float) -> dict[str, int]:

@@ -61,3 +61,15 @@ def test_the_written_file_has_faces_and_the_labels_that_there_were(recipe, file:
     assert again.joints[0, 0].tolist() == [48, 21]
     assert (again.visible > 0).sum(axis=1).tolist() == [13, 12]
     assert np.array_equal(again.joints[:, 5:], labelled[:, 5:])
+
+
+def test_people_whose_eyes_contradict_their_torso_are_left_out(recipe, file: Path, tmp_path: Path) -> None:
+    """Shoulders and hips of the fixture have left before right; the second person's eyes are the other way round."""
+    people = annotations.read(file, file.parent, skeleton=skeletons.COCO_17)
+    people.joints[:, 1:3], people.visible[:, 1:3] = [[[40, 20], [45, 25]], [[45, 25], [40, 20]]], 2
+    assert recipe.contradicting(people).tolist() == [False, True]
+    people.visible[1, 2] = 0
+    assert not recipe.contradicting(people).any()
+    again = tmp_path / "kept.json"
+    again.write_text(json.dumps(recipe.with_joints(json.loads(file.read_text()), people.select([0]))))
+    assert annotations.read(again, file.parent, skeleton=skeletons.COCO_17).person_id.tolist() == [1]

@@ -1,0 +1,55 @@
+"""More pasted crowds to train on: cut-outs over Leeds Sports' people with their found faces, and over COCO's people.
+
+    python recipes/paste_more.py data/sets/faces-4.json --shared data --out data/sets/pasted-2
+
+The cut-outs are those of recipes/make_sets.py's training set; a set that is there already is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import make_sets
+
+from rdpose import skeletons
+from rdpose.data import annotations, pasted
+from rdpose.progress import Bar
+
+SEED = 2100
+PICTURES = {"lspet": 8000, "coco": 4000}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("faces", type=Path, help="Leeds Sports train with COCO's joints, by recipes/label_faces.py")
+    parser.add_argument("--shared", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, default=Path("data/sets/pasted-2"))
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the pictures, for a quick run")
+    options = parser.parse_args()
+    coco = options.shared / "coco"
+    sources = {
+        "lspet": (options.faces, options.shared / "lspet/images"),
+        "coco": (coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
+    }
+    cutouts = make_sets.training_cutouts(options.shared)
+    for seed, (name, (file, images)) in enumerate(sources.items(), start=SEED):
+        people, count = (
+            annotations.read(file, images, skeleton=skeletons.COCO_17),
+            round(PICTURES[name] * options.scale),
+        )
+        with Bar(f"pasted {name}", total=count, unit="pictures") as bar:
+            if not make_sets.annotation_file(options.out, name).exists():
+                pasted.write_dataset(
+                    options.out,
+                    people,
+                    cutouts,
+                    num_pictures=count,
+                    seed=seed,
+                    name=name,
+                    progress=lambda _done, bar=bar: bar.advance(),
+                )
+
+
+if __name__ == "__main__":
+    main()
