@@ -20,13 +20,15 @@ from rdpose import files, memory, robustness
 from rdpose.robustness import Benchmark, measures
 from rdpose.robustness.comparison import CONFIDENCE
 from rdpose.robustness.figures import TABLE_NOISE, crops_of
-from rdpose.robustness.looking import PoseNetwork
+from rdpose.robustness.looking import Seen
 from rdpose.settings import Settings
 
+WRONG = "misassigned"
 DRAWS = 2000
 """Of pictures, with replacement."""
 COLUMNS = ("benchmark", "people", "box noise", "AP", "AP", "misassigned", "misassigned", "ratio", "95 %")
 COLUMNS += ("accuracy", "95 %")
+HIDDEN_COLUMNS = ("benchmark", "hidden share of the joints", "misassigned", "misassigned")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,16 +42,20 @@ def main(arguments: list[str] | None = None) -> None:
     networks = [ablation.load(path) for path in options.weights]
     lines = [f"Each time {options.weights[0]}, then {options.weights[1]}.", ""]
     lines += [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
+    hidden = ["", "By how much of a person is hidden, true boxes (the middle of each group).", ""]
+    hidden += [in_columns(HIDDEN_COLUMNS), in_columns(["---"] * len(HIDDEN_COLUMNS))]
     for benchmark in ablation.read_benchmarks(options.data, options.people):
-        lines += [row(benchmark, noise, networks) for noise in TABLE_NOISE]
-        print(lines[-2], lines[-1], sep="\n", flush=True)
-    files.write_text(options.out, "\n".join(lines) + "\n")
+        for noise in TABLE_NOISE:
+            seen = [robustness.look(network, crops_of(benchmark, settings, noise))[0] for network, settings in networks]
+            lines.append(row(benchmark, noise, seen, networks[0][1]))
+            hidden += hidden_rows(benchmark, seen) if noise == 0 else []
+            print(lines[-1], flush=True)
+    files.write_text(options.out, "\n".join(lines + hidden) + "\n")
 
 
-def row(benchmark: Benchmark, noise: float, networks: list[tuple[PoseNetwork, Settings]]) -> str:
-    """A line of the table: both networks with boxes of that noise."""
-    seen = [robustness.look(network, crops_of(benchmark, settings, noise))[0] for network, settings in networks]
-    aps = [measures.average_precision(benchmark, one, networks[0][1]) for one in seen]
+def row(benchmark: Benchmark, noise: float, seen: list[Seen], settings: Settings) -> str:
+    """A line of the table: what both networks saw with boxes of that noise."""
+    aps = [measures.average_precision(benchmark, one, settings) for one in seen]
     alike = [measures.likeness(benchmark, one) for one in seen]
     pictures = benchmark.people.image_index[seen[0].rows]
     crowded = alike[0].to_neighbour >= 0
@@ -59,6 +65,18 @@ def row(benchmark: Benchmark, noise: float, networks: list[tuple[PoseNetwork, Se
     cells += [f"{one.sum() / max(len(one), 1):.3f}" for one in wrong]
     cells += [*estimate(wrong, pictures[crowded], ratio, ".2f"), *estimate(right, pictures, difference, "+.3f")]
     return in_columns(cells)
+
+
+def hidden_rows(benchmark: Benchmark, seen: list[Seen]) -> list[str]:
+    """A line for each group of people who are hidden about as much and have a labelled neighbour."""
+    first, second = (measures.measure_by_hidden_share(benchmark, one) for one in seen)
+    return [
+        in_columns(
+            [benchmark.name, name.removeprefix("hidden "), *(f"{one[name][WRONG]:.3f}" for one in (first, second))]
+        )
+        for name in first
+        if WRONG in first[name]
+    ]
 
 
 def in_columns(cells: Iterable[str]) -> str:

@@ -127,18 +127,24 @@ def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None
     moved = {key: tensor.roll(1, 0) if key.startswith("head.") else tensor for key, tensor in weights.tensors.items()}
     checkpoint.save_weights(second, moved, weights.settings, weights.skeleton)
     compare.main([str(first), str(second), "--data", str(data), "--out", str(tmp_path / "table.md"), "--people", "6"])
-    _, _, head, _, *rows = [line.strip("|").split("|") for line in (tmp_path / "table.md").read_text().splitlines()]
+    _, _, head, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (tmp_path / "table.md").read_text().splitlines()
+    ]
     (benchmark,) = ablation.read_benchmarks(data, 6)
     expected = [robustness.table_figures(one, benchmark, its) for one, its in map(ablation.load, (first, second))]
     assert expected[0] != expected[1]
-    for cells, noise in zip(rows, ("0.00", "0.12"), strict=True):
-        row = [cell.strip() for cell in cells]
+    for row, noise in zip(rows[:2], ("0.00", "0.12"), strict=True):
         assert len(row) == len(head)
         assert row[:3] == ["rendered heavy", row[1], noise]
         keys = [f"rendered heavy/box noise {noise}/{name}" for name in ("AP", "misassigned")]
         assert row[3:7] == [f"{one[key]:.3f}" for key in keys for one in expected]
         key = f"rendered heavy/box noise {noise}/accuracy"
         assert row[9] == f"{expected[1][key] - expected[0][key]:+.3f}"
+    by_share = {f"{name}/hidden {share}/misassigned": figures for name, share, *figures in rows[7:]}
+    keys = [key for key in expected[0] if "/hidden " in key and key.endswith("/misassigned")]
+    assert keys
+    assert by_share == {key: [f"{one[key]:.3f}" for one in expected] for key in keys}
 
 
 def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
