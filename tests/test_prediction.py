@@ -155,6 +155,19 @@ def test_flip_and_decoding_are_as_the_weights_say_unless_asked(weights: Path) ->
         rdpose.load(weights, decode="soft")  # pyrefly: ignore
 
 
+def test_joints_to_look_at_again_are_as_the_weights_say_unless_asked(weights: Path, tmp_path: Path) -> None:
+    held = checkpoint.load_weights(weights)
+    test = held.settings.test.model_copy(update={"zoom": ("nose", "left_eye", "right_eye")})
+    again = tmp_path / "again.safetensors"
+    settings = held.settings.model_copy(update={"test": test})
+    checkpoint.save_weights(again, held.tensors, settings, held.skeleton)
+    assert rdpose.load(again).inference.zoom == (0, 1, 2)
+    assert rdpose.load(again, zoom=()).inference.zoom == ()
+    assert rdpose.load(weights, zoom=["left_ear"]).inference.zoom == (3,)
+    with pytest.raises(ValueError, match="coco has no joint 'hat'"):
+        rdpose.load(weights, zoom=["hat"])
+
+
 def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
         rdpose.load(tmp_path / "nowhere.safetensors")

@@ -114,6 +114,7 @@ def predict(
         bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
     ] = False,
     flip: Annotated[bool | None, typer.Option(help="Average with the mirrored crop; by default as trained.")] = None,
+    zoom: Annotated[bool, typer.Option(help="Look again at what the weights say; without it half the time.")] = True,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
 ) -> None:
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
@@ -130,6 +131,7 @@ def predict(
         heatmaps=heatmaps,
         keep_duplicates=keep_duplicates,
         flip=flip,
+        zoom=None if zoom else (),
         device=device,
     )
     for file in summary.files:

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 AREA_OF_BOX = 0.53
 """A person's area as a share of the box where no file says it (CrowdPose's convention)."""
+CROP_PADDING = 1.25
+"""How much larger than a box the region is that a network is shown (the HRNet family's)."""
 
 
 def xywh_to_xyxy(box_xywh: ArrayLike) -> np.ndarray:
@@ -54,13 +56,15 @@ def iou(boxes_xyxy: ArrayLike, others_xyxy: ArrayLike) -> np.ndarray:
     return np.where(intersection > 0, intersection / np.where(union > 0, union, 1), 0).astype(np.float32)
 
 
-def crop_region(box_xywh: ArrayLike, aspect_w_over_h: float, padding: float = 1.25) -> tuple[np.ndarray, np.ndarray]:
+def crop_region(
+    box_xywh: ArrayLike, aspect_w_over_h: float, padding: float = CROP_PADDING
+) -> tuple[np.ndarray, np.ndarray]:
     """The region to show a network: a box, widened or heightened to the input's shape, with a margin.
 
     Args:
         box_xywh: (..., 4) pixels.
         aspect_w_over_h: width / height of the network's input.
-        padding: factor on both sides (1.25 in the HRNet family).
+        padding: factor on both sides.
 
     Returns:
         Center (..., 2) and size (..., 2) as width, height; float32 pixels. The family's `scale` is size / 200.

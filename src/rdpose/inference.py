@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdpose import exported, geometry, heatmaps
+from rdpose import exported, geometry, heatmaps, zoom
 from rdpose.data.loading import PictureCrops
 from rdpose.legacy import weights as weight_files
 from rdpose.models.fuse import fused
@@ -31,6 +31,7 @@ class Inference:
         shift: move the mirrored crop's heatmaps by one cell before (the HRNet family's).
         decode: quarter, dark or argmax.
         sigma: of the targets that the network was trained on, in cells.
+        zoom: joints that a second look finds more closely (`rdpose.zoom`).
     """
 
     network: Network
@@ -39,12 +40,17 @@ class Inference:
     shift: bool = True
     decode: heatmaps.Decoding = "quarter"
     sigma: float = 2.0
+    zoom: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, network: Network, skeleton: Skeleton, settings: TestSettings, *, sigma: float) -> Inference:
-        """As the settings of a test say."""
+        """As the settings of a test say.
+
+        Raises:
+            ValueError: they name a joint that the skeleton lacks.
+        """
         shift = settings.decode != "dark" if settings.shift_heatmap is None else settings.shift_heatmap
-        return cls(network, skeleton, settings.flip, shift, settings.decode, sigma)
+        return cls(network, skeleton, settings.flip, shift, settings.decode, sigma, skeleton.places(settings.zoom))
 
     @torch.inference_mode()
     def heatmaps(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> Tensor:
@@ -64,6 +70,11 @@ class Inference:
     @torch.inference_mode()
     def joints(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
         """Joints (batch, joints, 2) in crop pixels, x then y, and confidence (batch, joints)."""
+        if not self.zoom:
+            return self._look(crops, neighbours, box)
+        return zoom.refine(self._look, crops, neighbours, box, self.zoom)
+
+    def _look(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.heatmaps(crops, neighbours, box)
         cells, confidence = heatmaps.decode(maps, self.decode, sigma=self.sigma)
         return cells * (crops.shape[-1] / maps.shape[-1]), confidence

@@ -187,6 +187,7 @@ def load(
     device: str | torch.device | None = None,
     flip: bool | None = None,
     decode: heatmaps.Decoding | None = None,
+    zoom: Sequence[str] | None = None,
     keep_duplicates: bool = False,
     batch_size: int = 32,
 ) -> PoseEstimator:
@@ -198,6 +199,8 @@ def load(
         device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks choose theirs.
         flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
         decode: "quarter", "dark" or "argmax"; as the weights say by default.
+        zoom: names of the joints that a second look finds more closely (twice the time), () for none; as the weights
+            say by default.
         keep_duplicates: give a pose for every box, also where two led to the same person.
         batch_size: crops that go through the network at once.
 
@@ -212,7 +215,7 @@ def load(
     if isinstance(network, nn.Module):
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network = network.to(place).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
-    asked: dict[str, Any] = {"flip": flip, "decode": decode}
+    asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
     test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})
     return PoseEstimator(
         inference=Inference.of(network, skeleton, test, sigma=settings.model.sigma),

@@ -186,6 +186,8 @@ class TestSettings(Group):
     decode: Literal["quarter", "dark", "argmax"] = "quarter"
     shift_heatmap: bool | None = None
     """Flipped heatmaps move one cell before averaging; by default where decode is not dark."""
+    zoom: tuple[str, ...] = ()
+    """Joints that a second look at an enlarged part of the crop finds more closely, at twice the time: [nose, ...]."""
     joint_score: float = 0.2
     """Joints above this confidence make up a pose's score."""
     oks_nms: Annotated[float, Field(gt=0)] = 0.9

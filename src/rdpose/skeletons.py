@@ -61,6 +61,17 @@ class Skeleton:
         """(joints,) int64: where each of these joints stands in `other`, by name; -1 where it has no such joint."""
         return np.array([other.joints.index(name) if name in other.joints else -1 for name in self.joints])
 
+    def places(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Where joints of these names stand.
+
+        Raises:
+            ValueError: there is no such joint.
+        """
+        unknown = [name for name in names if name not in self.joints]
+        if unknown:
+            raise ValueError(f"{self.name} has no joint {unknown[0]!r}; its joints are {', '.join(self.joints)}")
+        return tuple(map(self.joints.index, names))
+
 
 def from_names(
     joints: Sequence[str],

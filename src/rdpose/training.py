@@ -70,6 +70,7 @@ class Run:
         torch.manual_seed(settings.seed)
         self.settings, self.here, self.folder = settings, here, settings.run_dir
         self.skeleton = sources.skeleton_of(settings.data)
+        self.skeleton.places(settings.test.zoom)  # an unknown joint is told now, not after an epoch
         self.network = builders.build(
             settings.model.backbone, settings.model.variant, num_joints=self.skeleton.num_joints
         )

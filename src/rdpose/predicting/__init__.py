@@ -49,6 +49,7 @@ def predict(
     heatmaps: bool = False,
     keep_duplicates: bool = False,
     flip: bool | None = None,
+    zoom: Sequence[str] | None = None,
     device: str | None = None,
 ) -> Summary:
     """Find the people of pictures and videos.
@@ -64,7 +65,7 @@ def predict(
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; each crop is then
             looked at twice.
         keep_duplicates: a pose for every box, also where two of a picture led to the same person.
-        flip, device: as `rdpose.load` takes them.
+        flip, zoom, device: as `rdpose.load` takes them.
 
     Raises:
         FileNotFoundError, ValueError: a source, the weights, the boxes or the detector is not there or of no use.
@@ -75,7 +76,7 @@ def predict(
     where = _detector(boxes, detector, min_score, device)
     if where is None:
         print("no --boxes and no --detector: each picture is taken as one person's box", file=sys.stderr)
-    estimator = prediction.load(weights, device=device, flip=flip, keep_duplicates=keep_duplicates)
+    estimator = prediction.load(weights, device=device, flip=flip, zoom=zoom, keep_duplicates=keep_duplicates)
     with _stoppable() as stop:
         job = Job(estimator, where, out, draw=draw, heatmaps=heatmaps, stop=stop)
         if pictures := [one for one in found if one.is_picture]:
