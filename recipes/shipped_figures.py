@@ -1,6 +1,6 @@
 """The model card's figures of a small network, on people that it never saw.
 
-python recipes/shipped_figures.py --shared ../shared/data [--weights WEIGHTS] [--decode dark]
+python recipes/shipped_figures.py --shared ../shared/data [--weights WEIGHTS] [--decode dark] [--no-zoom]
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument("--weights", type=Path, default=shipped_weights())
     parser.add_argument("--decode", choices=["quarter", "dark", "argmax"], help="instead of what the weights say")
+    parser.add_argument("--no-zoom", action="store_true", help="without a second look")
     options = parser.parse_args()
     memory.keep_freed()
-    changes = {"decode": options.decode} if options.decode else {}
+    changes: dict[str, object] = {"decode": options.decode} if options.decode else {}
+    changes |= {"zoom": ()} if options.no_zoom else {}
     lsp = options.shared / "lspet"
     lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=COCO_17)
     found, _ = testing.find_by(options.weights, lspet, **changes)
@@ -46,7 +48,7 @@ def main() -> None:
     print(f"COCO val, NanoDet boxes, AP: {evaluation.evaluate(found, file, name='nanodet').figures['AP']:.3f}")
 
 
-def results(weights: Path, people: People, **changes: str) -> list[dict]:
+def results(weights: Path, people: People, **changes: object) -> list[dict]:
     found, settings = testing.find_by(weights, people, **changes)
     return testing.to_results(people, found, settings)
 
