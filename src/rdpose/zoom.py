@@ -49,13 +49,11 @@ def refine(look: Look, crops: Tensor, neighbours: Tensor, box: Tensor, part: Seq
         enlarged_boxes(neighbours[rows], center, scale, middle),
         enlarged_boxes(boxes, center, scale, middle)[:, 0],
     )
-    first, second = joints[rows][:, part], closer[:, part]
-    second = center[:, None] + (second - middle) * scale[:, None, None]
-    near = (second - first).norm(dim=-1, keepdim=True) < NEAR * height * scale[:, None, None]
+    scale = scale[:, None, None]
+    first, second = joints[rows][:, part], center[:, None] + (closer[:, part] - middle) * scale
+    near = (second - first).norm(dim=-1, keepdim=True) < NEAR * height * scale
     moved = joints.clone()
-    moved[rows[:, None], torch.as_tensor(part, device=rows.device)] = torch.where(
-        near, first.lerp(second, WEIGHT), first
-    )
+    moved[rows[:, None], torch.tensor(part, device=rows.device)] = torch.where(near, first.lerp(second, WEIGHT), first)
     return moved, confidence
 
 
@@ -64,8 +62,9 @@ def part_boxes(joints: Tensor, confidence: Tensor, part: Sequence[int]) -> tuple
     rows = torch.nonzero((confidence[:, part] > SURE).sum(dim=1) >= min(FEWEST, len(part))).flatten()
     joints, sure = joints[rows], confidence[rows] > SURE
     low, high = _extent(joints[:, part], sure[:, part])
-    whole = torch.sub(*reversed(_extent(joints, sure))).amax(dim=1, keepdim=True)
-    return (low + high) / 2, GROWTH * torch.maximum(high - low, (SMALLEST * whole).clamp(min=1)), rows
+    top, bottom = _extent(joints, sure)
+    smallest = (SMALLEST * (bottom - top).amax(dim=1, keepdim=True)).clamp(min=1)
+    return (low + high) / 2, GROWTH * torch.maximum(high - low, smallest), rows
 
 
 def enlarge(crops: Tensor, center: Tensor, scale: Tensor) -> Tensor:
