@@ -46,15 +46,12 @@ def main() -> None:
     near = at_head(found.joints[:, FACE], middle[found.rows], length[found.rows])
     keep = (found.confidence[:, FACE] >= options.sure) & near
     people.joints[found.rows, FACE], people.visible[found.rows, FACE] = found.joints[:, FACE], 2 * keep
-    turned = contradicting(people)
-    _, upright, _ = from_behind.views(people)
-    people.visible[turned, FACE] = 0
-    kept = people.select(~(turned & upright))
+    kept = without_contradictions(people)
     files.write_json(options.out, with_joints(content, kept))
     shares = ", ".join(
         f"{name} {share:.2f}" for name, share in zip(skeletons.COCO_17.joints, keep.mean(axis=0), strict=False)
     )
-    print(f"{options.out}: {len(kept)} of {len(people)} people; of all got {shares}")
+    print(f"{options.out}: {len(kept)} of {len(people)} people; of all were found {shares}")
 
 
 def heads(content: dict, people: People) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +66,14 @@ def heads(content: dict, people: People) -> tuple[np.ndarray, np.ndarray]:
 def at_head(face: np.ndarray, middle: np.ndarray, length: np.ndarray) -> np.ndarray:
     """(n, joints) bool: which of the joints (n, joints, 2) lie at the head."""
     return np.linalg.norm(face - middle[:, None], axis=2) < NEAR * length[:, None]
+
+
+def without_contradictions(people: People) -> People:
+    """The people whose eyes agree with their torso; those upside down whose do not stay, their faces are taken back."""
+    turned = contradicting(people)
+    _, upright, _ = from_behind.views(people)
+    people.visible[turned, FACE] = 0
+    return people.select(~(turned & upright))
 
 
 def contradicting(people: People) -> np.ndarray:

@@ -2,7 +2,8 @@
 
     python recipes/paste_more.py data/sets/faces-4.json --shared data --out data/sets/pasted-2
 
-The cut-outs are those of recipes/make_sets.py's training set; a set that is there already is left as it is.
+The cut-outs are those of recipes/make_sets.py's training set; a set that is there already is left as it is. Of COCO's
+pictures with several people one is taken at a time: the others are in the picture, and the file does not know of them.
 """
 
 from __future__ import annotations
@@ -34,10 +35,8 @@ def main() -> None:
     }
     cutouts = make_sets.training_cutouts(options.shared)
     for seed, (name, (file, images)) in enumerate(sources.items(), start=SEED):
-        people, count = (
-            annotations.read(file, images, skeleton=skeletons.COCO_17),
-            round(PICTURES[name] * options.scale),
-        )
+        people = annotations.read(file, images, skeleton=skeletons.COCO_17)
+        count = max(1, round(PICTURES[name] * options.scale))
         with Bar(f"pasted {name}", total=count, unit="pictures") as bar:
             if not make_sets.annotation_file(options.out, name).exists():
                 pasted.write_dataset(

@@ -12,10 +12,8 @@ from pathlib import Path
 
 from rdpose import checkpoint
 from rdpose.prediction import SHIPPED
-from rdpose.skeletons import COCO_17
 
-FACE = slice(0, 5)
-"""Nose, eyes and ears among COCO's joints."""
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 PACKAGE = Path(__file__).resolve().parents[1] / "src/rdpose"
 
 
@@ -28,7 +26,8 @@ def main() -> None:
     tensors = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights.tensors.items()}
     model = weights.settings.model.model_copy(update={"init": ""})
     data = weights.settings.data.model_copy(update={"root": "data"})
-    test = weights.settings.test.model_copy(update={"zoom": COCO_17.joints[FACE]})
+    weights.skeleton.places(FACE)
+    test = weights.settings.test.model_copy(update={"zoom": FACE})
     settings = weights.settings.model_copy(update={"name": "small", "model": model, "data": data, "test": test})
     checkpoint.save_weights(options.out, tensors, settings, weights.skeleton)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The network inside the package, nearly as it was trained (docs/model-card.md) in two processes: everything at hand without
-# decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and six times at 256x192, from the
-# third time on with close-ups, then with turned pictures, the last time from labels that were looked through. Seven hours of
-# two cores that compute in bfloat16; the same command goes on after an interruption.
+# The network inside the package, nearly as it was trained (docs/model-card.md) in two processes: everything at hand
+# without decoupling at 128x96 (where the ablation branches off); then as rdpose at 192x160 and six times at 256x192, from
+# the third time on with close-ups, then with turned pictures, the last time with more pasted crowds and pictures changed
+# more. Seven hours of two cores that compute in bfloat16; the same command goes on after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source recipes/start.sh

@@ -36,8 +36,8 @@ def test_train_test_and_eval(tiny_config: Path, places: list[str], tiny_crowd: P
     assert out.splitlines()[-1] == f"weights: {folder / 'final_state.safetensors'}"
     assert "training: 20/20 crops" in out
     weights = folder / "final_state.safetensors"
-    table, _ = run(capsys, "test", tiny_config, *places, "test.flip=no", "--weights", weights)
-    assert "| hrnet_small rdpose 96x64, given boxes, no flip test |" in table
+    table, _ = run(capsys, "test", tiny_config, *places, "test.flip=no", "test.zoom=[nose]", "--weights", weights)
+    assert "| hrnet_small rdpose 96x64, given boxes, no flip test, second look |" in table
     results = folder / "results" / "keypoints_val2017_results.json"
     labels = tiny_crowd / "annotations" / "person_keypoints_val2017.json"
     again, _ = run(capsys, "eval", results, "--annotations", labels)

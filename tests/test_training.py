@@ -279,6 +279,13 @@ def test_freezing_what_is_not_there_is_refused(tiny_settings: Maker) -> None:
             run_of(tiny_settings(f"train.freeze=[{name}]"), 1)
 
 
+def test_an_unknown_joint_to_look_at_again_is_told_before_the_first_epoch(tiny_settings: Maker) -> None:
+    settings = tiny_settings("test.zoom=[nose, hat]")
+    with pytest.raises(ValueError, match="coco has no joint 'hat'"):
+        training.train(settings)
+    assert not (settings.run_dir / "metrics.jsonl").exists()
+
+
 def test_an_unlabelled_test_set_chooses_no_best(tiny_settings: Maker, tiny_crowd: Path, tmp_path: Path) -> None:
     labels = json.loads((tiny_crowd / "annotations/person_keypoints_val2017.json").read_text())
     (tmp_path / "image_info.json").write_text(json.dumps(labels | {"annotations": []}))

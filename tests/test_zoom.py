@@ -83,20 +83,68 @@ def test_nobody_is_looked_at_again_whose_part_is_not_seen() -> None:
 
 
 def test_boxes_follow_into_the_enlarged_crop() -> None:
-    """A neighbour's box that begins at a dot begins there in what the network sees next."""
+    """A neighbour's box that begins at a dot begins there in what the network sees next; one out of sight is gone."""
     corner = DOTS[:, None, 0]
-    neighbours = torch.cat([torch.cat([corner, corner + 10], dim=2), torch.zeros(2, 1, 4)], dim=1)
+    far = torch.tensor([[[0.0, 0.0, 3.0, 3.0]]] * 2)
+    neighbours = torch.cat([torch.cat([corner, corner + 10], dim=2), torch.zeros(2, 1, 4), far], dim=1)
     look = Coarse()
     zoom.refine(look, dotted(DOTS), neighbours, UNKNOWN, PART)
     crops, others, box = look.seen[1]
     where, _ = Coarse()(crops, others, box)
     assert (others[:, 0, :2] - where[:, 0]).abs().max() < CELL
-    assert not others[:, 1].any()
+    assert not others[:, 1:].any()
     middle, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
     torch.testing.assert_close(middle, torch.tensor([[31.5, 47.5]] * 2))
     torch.testing.assert_close((size / torch.tensor([WIDTH, HEIGHT])).amax(dim=1), torch.full((2,), 1 / 1.25))
     assert (where >= box[:, None, :2]).all()
     assert (where <= box[:, None, 2:]).all()
+
+
+def test_a_part_is_the_box_around_its_sure_joints() -> None:
+    """Person 0: one unsure joint far away. 1: a tiny part of a large pose. 2: two sure joints, one too few."""
+    joints = torch.tensor(
+        [
+            [[10.0, 20.0], [20.0, 24.0], [12.0, 30.0], [60.0, 90.0], [10.0, 40.0]],
+            [[30.0, 30.0], [31.0, 30.0], [30.0, 31.0], [30.0, 31.0], [40.0, 90.0]],
+            [[10.0, 20.0], [20.0, 24.0], [12.0, 30.0], [60.0, 90.0], [10.0, 40.0]],
+        ]
+    )
+    confidence = torch.tensor([[0.9, 0.9, 0.9, 0.1, 0.9], [0.9] * 5, [0.9, 0.9, 0.1, 0.1, 0.9]])
+    center, size, rows = zoom.part_boxes(joints, confidence, (0, 1, 2, 3))
+    assert rows.tolist() == [0, 1]
+    torch.testing.assert_close(center, torch.tensor([[15.0, 25.0], [30.5, 30.5]]))
+    torch.testing.assert_close(size, torch.tensor([[20.0, 20.0], [18.0, 18.0]]))  # 2 x 10; 2 x 0.15 x 60
+
+
+def test_pixels_lie_where_the_enlargement_says() -> None:
+    ramp = (2 * torch.arange(WIDTH) + torch.arange(HEIGHT)[:, None]).expand(1, 3, -1, -1).to(torch.uint8)
+    center, scale = torch.tensor([[30.0, 50.0]]), torch.tensor([0.25])
+    x, y = torch.arange(WIDTH), torch.arange(HEIGHT)[:, None]
+    expected = 2 * (30 + (x - 31.5) / 4) + 50 + (y - 47.5) / 4
+    assert (zoom.enlarge(ramp, center, scale)[0, 0] - expected).abs().max() <= 0.5 + 1e-3
+
+
+def test_a_joint_moves_three_quarters_of_the_way() -> None:
+    """By hand: the part's box is 20 x 22 pixels around (25, 35.5), so a pixel is 1.25 x 20 / 64 wide when enlarged."""
+    first, scale = torch.tensor([[[20.0, 30.0], [30.0, 33.0], [25.0, 41.0]]]), 1.25 * 20 / 64
+    way = torch.tensor([[[2.0, -1.0], [-1.0, 2.0], [10.0, 0.0]]])  # the last one is too far to be believed
+    second = torch.tensor([31.5, 47.5]) + (first + way - torch.tensor([25.0, 35.5])) / scale
+    answers = [first, second]
+
+    def look(crops: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+        return answers.pop(0), torch.ones(1, 3)
+
+    moved, _ = zoom.refine(look, dotted(DOTS[:1]), NOBODY[:1], UNKNOWN[:1], PART)
+    torch.testing.assert_close(moved, torch.tensor([[[21.5, 29.25], [29.25, 34.5], [25.0, 41.0]]]))
+
+
+def test_a_part_that_fills_the_crop_is_not_looked_at_again() -> None:
+    dots = torch.tensor([[[4.0, 6.0], [58.0, 20.0], [30.0, 88.0]]] * 2)
+    look = Coarse()
+    before, _ = Coarse()(dotted(dots), NOBODY, UNKNOWN)
+    after, _ = zoom.refine(look, dotted(dots), NOBODY, UNKNOWN, PART)
+    assert len(look.seen) == 1
+    assert torch.equal(after, before)
 
 
 def test_settings_name_the_joints() -> None:

@@ -72,7 +72,7 @@ class Exported:
     def joints(
         self, crops: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Joints (batch, joints, 2) in crop pixels and confidence (batch, joints), decoded by the file; no flip test.
+        """Joints (batch, joints, 2) in crop pixels and confidence (batch, joints), decoded by the file: one look.
 
         Raises:
             ValueError: as a call, or the file holds no decoding.

@@ -188,8 +188,9 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
 
 
 def describe(settings: Settings) -> str:
-    """A row's name in the table: the network, its input, the boxes and the flip test."""
+    """A row's name in the table: the network, its input, the boxes, the flip test and the second look."""
     width, height = settings.model.image_size
     boxes = "given boxes" if settings.test.boxes == "truth" else "detected boxes"
     flip = "flip test" if settings.test.flip else "no flip test"
-    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}"
+    again = ", second look" if settings.test.zoom else ""
+    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}{again}"

@@ -22,6 +22,8 @@ SURE, FEWEST = 0.2, 3
 """A joint's least confidence, and how many such joints there must be, for a part to be looked at."""
 GROWTH, SMALLEST = 2.0, 0.15
 """The part's box: times the extent of its sure joints, which counts as this share of the whole pose's at least."""
+LARGEST = 0.8
+"""Of the crop; a larger part would hardly be enlarged."""
 NEAR, WEIGHT = 0.1, 0.75
 """How far the second answer may lie from the first, as a share of the enlarged part's height, and what it counts."""
 
@@ -37,11 +39,12 @@ def refine(look: Look, crops: Tensor, neighbours: Tensor, box: Tensor, part: Seq
         part: the joints that are looked at again.
     """
     joints, confidence = look(crops, neighbours, box)
+    height, width = crops.shape[-2:]
     center, size, rows = part_boxes(joints, confidence, part)
+    scale = CROP_PADDING * torch.maximum(size[:, 0] / width, size[:, 1] / height)
+    center, size, rows, scale = (column[scale < LARGEST] for column in (center, size, rows, scale))
     if not len(rows):
         return joints, confidence
-    height, width = crops.shape[-2:]
-    scale = CROP_PADDING * torch.maximum(size[:, 0] / width, size[:, 1] / height)
     middle = torch.tensor([width - 1, height - 1], device=crops.device) / 2
     boxes = torch.cat([center - size / 2, center + size / 2], dim=1)[:, None]
     closer, _ = look(
@@ -62,8 +65,8 @@ def part_boxes(joints: Tensor, confidence: Tensor, part: Sequence[int]) -> tuple
     rows = torch.nonzero((confidence[:, part] > SURE).sum(dim=1) >= min(FEWEST, len(part))).flatten()
     joints, sure = joints[rows], confidence[rows] > SURE
     low, high = _extent(joints[:, part], sure[:, part])
-    top, bottom = _extent(joints, sure)
-    smallest = (SMALLEST * (bottom - top).amax(dim=1, keepdim=True)).clamp(min=1)
+    least, greatest = _extent(joints, sure)
+    smallest = (SMALLEST * (greatest - least).amax(dim=1, keepdim=True)).clamp(min=1)
     return (low + high) / 2, GROWTH * torch.maximum(high - low, smallest), rows
 
 
@@ -79,9 +82,11 @@ def enlarge(crops: Tensor, center: Tensor, scale: Tensor) -> Tensor:
 
 
 def enlarged_boxes(boxes: Tensor, center: Tensor, scale: Tensor, middle: Tensor) -> Tensor:
-    """Boxes (n, m, 4) in the enlarged crops; rows without area stay without."""
+    """Boxes (n, m, 4) in the enlarged crops, zeros where they do not reach in or have no area."""
     corners = (boxes.unflatten(2, (2, 2)) - center[:, None, None]) / scale[:, None, None, None] + middle
-    return torch.where((boxes[..., 2:] > boxes[..., :2]).all(dim=-1, keepdim=True), corners.flatten(2), boxes)
+    low, high = corners.unbind(2)
+    inside = ((high > low) & (high > 0) & (low < 2 * middle + 1)).all(dim=-1, keepdim=True)
+    return torch.where(inside, corners.flatten(2), 0.0)
 
 
 def _extent(joints: Tensor, sure: Tensor) -> tuple[Tensor, Tensor]:

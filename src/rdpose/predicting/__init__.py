@@ -62,8 +62,8 @@ def predict(
         detector: a detector's name, as `detection.load` takes it. Without either, each picture is one person's box.
         min_score: boxes of the file or the detector below it are left out.
         draw: write drawn pictures and videos.
-        heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; each crop is then
-            looked at twice.
+        heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
+            first look's, which is then taken once more.
         keep_duplicates: a pose for every box, also where two of a picture led to the same person.
         flip, zoom, device: as `rdpose.load` takes them.
 

@@ -46,7 +46,7 @@ def look(
 ) -> list[Seen]:
     """One `Seen` for each share of the way from the anchor to `goal` at which the anchor is forced to lie.
 
-    The features are computed once for all shares; the flip test is off, decoding is the quarter shift.
+    The features are computed once for all shares; no flip test, no second look, decoding is the quarter shift.
 
     Args:
         network: in evaluation mode; without an anchor it takes `shares` (0,) alone.
