@@ -1,14 +1,18 @@
 """Puts trained weights into the package: half precision, half the size; figures stay (docs/model-card.md).
 
-    python recipes/ship.py output/small/efficientnet_lite0/ship-7/model_best.safetensors
+    python recipes/ship.py output/small/efficientnet_lite0/ship-{5,7}/model_best.safetensors
 
-They are told to look at the face a second time.
+Of several weights, where each went on from the one before, it takes the mean. The network is told to look at the face a
+second time (`test.zoom`).
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from rdpose import checkpoint
 from rdpose.prediction import SHIPPED
@@ -19,11 +23,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src/rdpose"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=PACKAGE / SHIPPED)
     options = parser.parse_args()
-    weights = checkpoint.load_weights(options.weights)
-    tensors = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights.tensors.items()}
+    several = [checkpoint.load_weights(path) for path in options.weights]
+    weights = several[-1]
+    tensors = {key: mean_in_half([one.tensors[key] for one in several]) for key in weights.tensors}
     model = weights.settings.model.model_copy(update={"init": ""})
     data = weights.settings.data.model_copy(update={"root": "data"})
     weights.skeleton.places(FACE)
@@ -31,6 +36,12 @@ def main() -> None:
     settings = weights.settings.model_copy(update={"name": "small", "model": model, "data": data, "test": test})
     checkpoint.save_weights(options.out, tensors, settings, weights.skeleton)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+def mean_in_half(tensors: list[Tensor]) -> Tensor:
+    """Their mean in half precision; of counters, the last."""
+    last = tensors[-1]
+    return torch.stack(tensors).double().mean(dim=0).half() if last.is_floating_point() else last
 
 
 if __name__ == "__main__":

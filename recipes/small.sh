@@ -31,4 +31,4 @@ faces faces-4.json "$runs/ship-5/model_best.safetensors"
 "$python" recipes/from_behind.py data/sets/faces-4.json --out data/sets/behind-4.json
 "$python" recipes/paste_more.py data/sets/faces-4.json --shared data --out data/sets/pasted-2
 train experiments/small/strong_256x192.yaml name=ship-7 seed=6
-"$python" recipes/ship.py "$runs/ship-7/model_best.safetensors"
+"$python" recipes/ship.py "$runs"/ship-{5,7}/model_best.safetensors
