@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 TIERS = [
     "skeletons geometry progress files memory",
-    "heatmaps oks losses settings config muon",
+    "heatmaps zoom oks losses settings config muon",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
     "predicting prediction video anatomy",
