@@ -38,12 +38,16 @@ def views(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Judged are people with both shoulders and hips. Seen from behind, however the torso is turned, is who has the left
     ones on the left on the way from hips to shoulders; so has who faces the camera and is labelled the wrong way round.
     """
-    names = people.skeleton.joints
-    torso = [names.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("left", "right")]
-    left, right, left_hip, right_hip = np.moveaxis(people.joints[:, torso], 1, 0)
-    up, across = left + right - left_hip - right_hip, left - right + left_hip - right_hip
-    whole = (people.visible[:, torso] > 0).all(axis=1)
+    up, across, whole = torsos(people)
     return whole, whole & (up[:, 1] < 0), whole & (up[:, 0] * across[:, 1] < up[:, 1] * across[:, 0])
+
+
+def torsos(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ways (n, 2) from hips to shoulders and from right to left, and (n,) bool: all four joints are labelled."""
+    torso = people.skeleton.places(["left_shoulder", "right_shoulder", "left_hip", "right_hip"])
+    left, right, left_hip, right_hip = np.moveaxis(people.joints[:, torso], 1, 0)
+    whole = (people.visible[:, torso] > 0).all(axis=1)
+    return left + right - left_hip - right_hip, left - right + left_hip - right_hip, whole
 
 
 if __name__ == "__main__":

@@ -78,15 +78,11 @@ def without_contradictions(people: People) -> People:
 
 def contradicting(people: People) -> np.ndarray:
     """(n,) bool: whose eyes, both labelled, stand the other way round than shoulders and hips do."""
-    left, right, left_torso, right_torso = (
-        [people.skeleton.joints.index(f"{side}_{joint}") for joint in joints]
-        for joints in (["eye"], ["shoulder", "hip"])
-        for side in ("left", "right")
-    )
-    across = (people.joints[:, left_torso] - people.joints[:, right_torso]).sum(axis=1)
-    eyes = (people.joints[:, left] - people.joints[:, right]).sum(axis=1)
-    judged = (people.visible[:, left + right + left_torso + right_torso] > 0).all(axis=1)
-    return judged & ((across * eyes).sum(axis=1) < 0)
+    _, across, whole = from_behind.torsos(people)
+    eyes = people.skeleton.places(["left_eye", "right_eye"])
+    left, right = np.moveaxis(people.joints[:, eyes], 1, 0)
+    judged = whole & (people.visible[:, eyes] > 0).all(axis=1)
+    return judged & ((across * (left - right)).sum(axis=1) < 0)
 
 
 def with_joints(content: dict, people: People) -> dict:

@@ -9,6 +9,8 @@ narrower of two neighbours' widths lies over the other's.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rdpose import skeletons
@@ -37,17 +39,9 @@ def make_rendered(folder: Path, scale: float) -> None:
     """Rendered crowds: 2 to 5 people to train on, 3 to 7 to test on."""
     for seed, (name, count) in enumerate(sets("rendered", scale).items()):
         many = (2, 5) if name == "train" else (3, 7)
-        with Bar(f"rendered {name}", total=count, unit="scenes") as bar:
-            if not annotation_file(folder, name).exists():
-                synthetic.write_dataset(
-                    folder,
-                    num_pictures=count,
-                    seed=1000 + seed,
-                    name=name,
-                    num_people=many,
-                    overlap=LEVELS.get(name, (0.0, 1.0)),
-                    progress=lambda _done, bar=bar: bar.advance(),
-                )
+        overlap = LEVELS.get(name, (0.0, 1.0))
+        write = partial(synthetic.write_dataset, num_people=many, overlap=overlap)
+        write_once(write, folder, name, count, seed=1000 + seed, kind="rendered", unit="scenes")
 
 
 def make_pasted(folder: Path, shared: Path, scale: float) -> None:
@@ -62,19 +56,18 @@ def make_pasted(folder: Path, shared: Path, scale: float) -> None:
         people = annotations.read(
             lspet / f"annotations/lspet_{part}.json", lspet / "images", skeleton=skeletons.COCO_17
         )
-        with Bar(f"pasted {name}", total=count, unit="pictures") as bar:
-            if not annotation_file(folder, name).exists():
-                pasted.write_dataset(
-                    folder,
-                    people,
-                    cutouts[part],
-                    num_pictures=count,
-                    seed=2000 + seed,
-                    name=name,
-                    num_cutouts=(1, 1) if name == "none" else (1, 2),
-                    overlap=LEVELS.get(name, (0.0, 0.9)),
-                    progress=lambda _done, bar=bar: bar.advance(),
-                )
+        many, overlap = (1, 1) if name == "none" else (1, 2), LEVELS.get(name, (0.0, 0.9))
+        write = partial(pasted.write_dataset, people=people, cutouts=cutouts[part], num_cutouts=many, overlap=overlap)
+        write_once(write, folder, name, count, seed=2000 + seed, kind="pasted")
+
+
+def write_once(
+    write: Callable[..., Path], folder: Path, name: str, count: int, *, seed: int, kind: str, unit: str = "pictures"
+) -> None:
+    """Have `write` (a `write_dataset`) write a set with a bar of progress, unless it is there."""
+    with Bar(f"{kind} {name}", total=count, unit=unit) as bar:
+        if not annotation_file(folder, name).exists():
+            write(folder, num_pictures=count, seed=seed, name=name, progress=lambda _done: bar.advance())
 
 
 def training_cutouts(shared: Path) -> list[pasted.Cutout]:

@@ -9,13 +9,13 @@ pictures with several people one is taken at a time: the others are in the pictu
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import make_sets
 
 from rdpose import skeletons
 from rdpose.data import annotations, pasted
-from rdpose.progress import Bar
 
 SEED = 2100
 PICTURES = {"lspet": 8000, "coco": 4000}
@@ -37,17 +37,8 @@ def main() -> None:
     for seed, (name, (file, images)) in enumerate(sources.items(), start=SEED):
         people = annotations.read(file, images, skeleton=skeletons.COCO_17)
         count = max(1, round(PICTURES[name] * options.scale))
-        with Bar(f"pasted {name}", total=count, unit="pictures") as bar:
-            if not make_sets.annotation_file(options.out, name).exists():
-                pasted.write_dataset(
-                    options.out,
-                    people,
-                    cutouts,
-                    num_pictures=count,
-                    seed=seed,
-                    name=name,
-                    progress=lambda _done, bar=bar: bar.advance(),
-                )
+        write = partial(pasted.write_dataset, people=people, cutouts=cutouts)
+        make_sets.write_once(write, options.out, name, count, seed=seed, kind="pasted")
 
 
 if __name__ == "__main__":

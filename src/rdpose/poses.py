@@ -122,11 +122,8 @@ class Poses:
         Raises:
             ValueError: the skeleton has no such joint.
         """
-        if name not in self.skeleton.joints:
-            raise ValueError(
-                f"no joint {name!r} in skeleton {self.skeleton.name}: it has {', '.join(self.skeleton.joints)}"
-            )
-        return self.joints[:, self.skeleton.joints.index(name)]
+        (place,) = self.skeleton.places([name])
+        return self.joints[:, place]
 
     def to_coco(self, image_id: int | str, *, category_id: int = 1) -> list[dict[str, Any]]:
         """One dict for each person in COCO's results format, with plain numbers that JSON takes.

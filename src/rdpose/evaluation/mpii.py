@@ -80,7 +80,7 @@ def evaluate(
     distance = np.linalg.norm(found - truth.joints, axis=-1) / np.where(known, truth.head_size, 1)[:, None]
     right = distance <= 0.5
     figures = {
-        kind: _mean([share(right, labelled, [MPII_16.joints.index(joint)]) for joint in joints])
+        kind: _mean([share(right, labelled, [place]) for place in MPII_16.places(joints)])
         for kind, joints in COLUMNS.items()
     }
     counted = [joint not in OUT_OF_MEAN for joint in MPII_16.joints]
@@ -107,7 +107,7 @@ def read_truth(path: Path) -> Heads:
             f"{path} is not one of the family's MPII files with labels ({type(error).__name__}: {error}); "
             "take valid.json or train.json"
         ) from None
-    ends = [MPII_16.joints.index(joint) for joint in ("upper_neck", "head_top")]
+    ends = MPII_16.places(("upper_neck", "head_top"))
     size = HEAD_OF_NECK * np.linalg.norm(joints[:, ends[1]] - joints[:, ends[0]], axis=-1)
     size = np.where(labelled[:, ends].all(axis=1), size, 0)
     lost = int((size == 0).sum())
