@@ -15,6 +15,7 @@ import torch
 from rdpose import checkpoint, robustness, skeletons
 from rdpose.data import synthetic
 from rdpose.models import builders
+from rdpose.robustness import measures
 from rdpose.settings import Settings
 
 
@@ -164,6 +165,15 @@ def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
     accuracy, interval = compare.estimate(1.0 * wrong, np.arange(8), compare.difference, "+.3f")
     assert accuracy == "-0.500"
     assert interval.startswith("-0.8")
+
+
+def test_what_there_is_to_gain_by_not_misassigning(ablation) -> None:
+    import compare
+
+    alike = measures.Likeness(np.array([0.9, 0.1, 0.3, 0.8]), np.array([0.2, 0.6, -1.0, 0.9]))
+    assert compare.to_gain(np.array([0.8, 0.0, 0.4, 0.2]), alike) == pytest.approx(0.6 - 0.35)
+    nobody_right = measures.Likeness(np.zeros(2), np.ones(2))
+    assert np.isnan(compare.to_gain(np.zeros(2), nobody_right))
 
 
 def test_a_reference_without_errors_makes_the_ratio_infinite(ablation) -> None:
