@@ -49,6 +49,7 @@ command line, too, after the file:
 
     rdpose train experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml train.batch_size=16 train.lr=5e-4
 
+A file that differs from another in a few settings says `base: other.yaml`, a path from its own folder, and these few.
 An unknown key is an error that names the nearest known one. All settings of a run are saved beside its results
 (`settings.yaml`) and inside its weights. The HRNet family's files and its `KEY value` overrides are read as well:
 what they ask for is translated into these settings, and what has no meaning here is named.

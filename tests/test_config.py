@@ -8,6 +8,7 @@ import pytest
 
 from rdpose import config
 from rdpose import settings as groups
+from rdpose.legacy import settings as legacy_settings
 from rdpose.settings import Settings
 
 SOURCE = "{annotations: a.json, images: i}"
@@ -34,6 +35,35 @@ def test_what_a_file_leaves_out_has_its_default(file: Path) -> None:
     assert settings.train == settings.train.model_copy(update={"epochs": 3, "lr": 5e-4})
     assert settings.loss == groups.LossSettings()
     assert settings.run_dir == Path("output/coco/hrnet_w32/mine")
+
+
+def test_a_file_on_top_of_another(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    top, middle = tmp_path / "more/top.yaml", tmp_path / "middle.yaml"
+    middle.write_text("base: mine.yaml\nname: other\ntrain: {lr: 0.1, lr_steps: [1]}\ndata: {test: null}\n")
+    top.write_text(f"base: ../middle.yaml\ntrain: {{lr: 0.2}}\ndata: {{train: [{SOURCE}, {SOURCE}]}}\n")
+    settings = config.load(top)
+    assert settings.name == "top"
+    assert (settings.train.epochs, settings.train.lr, settings.train.lr_steps) == (3, 0.2, (1,))
+    assert len(settings.data.train) == 2
+    assert config.load(middle).name == "other"
+    assert legacy_settings.read(top).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: gone.yaml", r"no settings file .*gone\.yaml"),
+        ("base: [a.yaml]", "name one settings file"),
+        ("base: first.yaml", r"first\.yaml is its own base"),
+        ("base: second.yaml", r"first\.yaml is its own base, by way of .*second\.yaml"),
+    ],
+)
+def test_a_base_that_cannot_be_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "first.yaml").write_text(text)
+    (tmp_path / "second.yaml").write_text("base: first.yaml")
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        config.load(tmp_path / "first.yaml")
 
 
 def test_defaults_are_the_familys_recipe() -> None:

@@ -3,7 +3,8 @@
     settings = config.load("experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml", ["train.epochs=20"])
     settings.train.epochs
 
-One file holds one experiment; what it leaves out has the default named in `rdpose.settings`.
+One file holds one experiment. What it leaves out it has from the file that it names as its `base`, if it names one, and
+else the default in `rdpose.settings`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,40 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
         FileNotFoundError: there is no such file.
         ValueError: not YAML, an unknown key (the nearest known one is named), a value that does not fit.
     """
-    tree = read_yaml(path)
+    tree = read_tree(path)
     tree.setdefault("name", Path(path).stem)
     for item in overrides:
         set_key(tree, item)
     return from_tree(tree, where=str(path))
+
+
+def read_tree(path: str | Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The settings that a file holds on top of those of its `base`, a path from its folder; of lists, all or nothing.
+
+    Args:
+        above: the files that are built on this one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not YAML, no path, or files that are built on each other.
+    """
+    tree, file = read_yaml(path), Path(path).resolve()
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    if not isinstance(base, str):
+        raise ValueError(f"{path}: base = {base!r}: name one settings file, by its path from this one's folder")
+    if file in above:
+        raise ValueError(f"{path} is its own base, by way of {above[-1]}; take `base` out of one of them")
+    below = read_tree(file.parent / base, above=(*above, file))
+    below.pop("name", None)  # which would put this run into the other's folder
+    return merged(below, tree)
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One tree on top of another: groups key by key, everything else whole."""
+    both = {key for key in above if isinstance(above[key], Mapping) and isinstance(below.get(key), Mapping)}
+    return {**below, **above, **{key: merged(below[key], above[key]) for key in both}}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
