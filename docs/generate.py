@@ -49,7 +49,10 @@ command line, too, after the file:
 
     rdpose train experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml train.batch_size=16 train.lr=5e-4
 
-A file that differs from another in a few settings says `base: other.yaml`, a path from its own folder, and these few.
+A file that differs from another in a few settings names it, `base: other.yaml` (a path from its own folder), and holds
+these few alone. Lists such as `data.train` are taken whole, and so is a source that names its annotations; `name` is
+not inherited.
+
 An unknown key is an error that names the nearest known one. All settings of a run are saved beside its results
 (`settings.yaml`) and inside its weights. The HRNet family's files and its `KEY value` overrides are read as well:
 what they ask for is translated into these settings, and what has no meaning here is named.

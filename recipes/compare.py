@@ -4,8 +4,8 @@
 
 For networks that took too long to train for several seeds: intervals come from drawing the pictures again, and say
 nothing of another training. DATA, and how the networks are tested, as for recipes/ablation.py; everybody counts.
-"Accuracy" is the difference (`rdpose.robustness.measures`), "in it" what accuracy the reference would gain if those
-whom it misassigns were found as well as everybody else: all that decoupling could give.
+"Accuracy" is the difference (`rdpose.robustness.measures`), "to gain" what accuracy the reference would gain if those
+whom it misassigns were found as well as everybody else: about what correcting whole misassigned poses could give.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRONG = "misassigned"
 DRAWS = 2000
 """Of pictures, with replacement."""
 COLUMNS = ("benchmark", "people", "box noise", "AP", "AP", "misassigned", "misassigned", "ratio", "95 %")
-COLUMNS += ("accuracy", "95 %", "in it")
+COLUMNS += ("accuracy", "95 %", "to gain")
 HIDDEN_COLUMNS = ("benchmark", "hidden share of the joints", "misassigned", "misassigned")
 
 

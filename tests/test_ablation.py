@@ -120,6 +120,14 @@ def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: P
         ablation.main(arguments)
 
 
+def gain_of_the_first(ablation, weights: Path, benchmark: robustness.Benchmark, noise: float) -> float:
+    network, settings = ablation.load(weights)
+    crops = benchmark.crops(settings.model.image_size, settings.data.max_neighbours, box_noise=noise)
+    alike = measures.likeness(benchmark, robustness.look(network, crops)[0])
+    accuracy = (alike.to_own[:, None] >= measures.THRESHOLDS).mean(axis=1)
+    return accuracy[~(alike.to_neighbour > alike.to_own)].mean() - accuracy.mean()
+
+
 def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None:
     import compare
 
@@ -142,6 +150,7 @@ def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None
         assert row[3:7] == [f"{one[key]:.3f}" for key in keys for one in expected]
         key = f"rendered heavy/box noise {noise}/accuracy"
         assert row[9] == f"{expected[1][key] - expected[0][key]:+.3f}"
+        assert row[11] == f"{gain_of_the_first(ablation, first, benchmark, float(noise)):+.3f}"
     by_share = {f"{name}/hidden {share}/misassigned": figures for name, share, *figures in rows[7:]}
     keys = [key for key in expected[0] if "/hidden " in key and key.endswith("/misassigned")]
     assert keys
@@ -170,8 +179,8 @@ def test_intervals_come_from_pictures_not_from_people(ablation) -> None:
 def test_what_there_is_to_gain_by_not_misassigning(ablation) -> None:
     import compare
 
-    alike = measures.Likeness(np.array([0.9, 0.1, 0.3, 0.8]), np.array([0.2, 0.6, -1.0, 0.9]))
-    assert compare.to_gain(np.array([0.8, 0.0, 0.4, 0.2]), alike) == pytest.approx(0.6 - 0.35)
+    alike = measures.Likeness(np.array([0.9, 0.1, 0.3, 0.8, 0.5]), np.array([0.2, 0.6, -1.0, 0.9, 0.5]))
+    assert compare.to_gain(np.array([0.8, 0.0, 0.4, 0.2, 0.6]), alike) == pytest.approx(0.6 - 0.4)
     nobody_right = measures.Likeness(np.zeros(2), np.ones(2))
     assert np.isnan(compare.to_gain(np.zeros(2), nobody_right))
 

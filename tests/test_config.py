@@ -40,7 +40,7 @@ def test_what_a_file_leaves_out_has_its_default(file: Path) -> None:
 def test_a_file_on_top_of_another(file: Path, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     top, middle = tmp_path / "more/top.yaml", tmp_path / "middle.yaml"
-    middle.write_text("base: mine.yaml\nname: other\ntrain: {lr: 0.1, lr_steps: [1]}\ndata: {test: null}\n")
+    middle.write_text("base: mine.yaml\nname: other\ntrain: {lr: 0.1, lr_steps: [1]}\n")
     top.write_text(f"base: ../middle.yaml\ntrain: {{lr: 0.2}}\ndata: {{train: [{SOURCE}, {SOURCE}]}}\n")
     settings = config.load(top)
     assert settings.name == "top"
@@ -51,17 +51,35 @@ def test_a_file_on_top_of_another(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("{boxes: b.json}", ("a.json", "b.json", "coco")),
+        ("{annotations: c.json, images: j}", ("c.json", "", "coco")),
+        ("null", None),
+    ],
+)
+def test_a_source_is_the_bases_changed_or_another(tmp_path: Path, own: str, expected: tuple | None) -> None:
+    (tmp_path / "base.yaml").write_text("data: {test: {annotations: a.json, images: i, boxes: a_boxes.json}}")
+    (tmp_path / "top.yaml").write_text(f"base: base.yaml\ndata: {{test: {own}}}")
+    test = config.load(tmp_path / "top.yaml").data.test
+    assert (test and (test.annotations, test.boxes, test.format)) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("base: gone.yaml", r"no settings file .*gone\.yaml"),
+        ("base: gone.yaml", r"first\.yaml: its base gone\.yaml is not there"),
+        ("base: ''", r"first\.yaml: its base  is not there"),
         ("base: [a.yaml]", "name one settings file"),
         ("base: first.yaml", r"first\.yaml is its own base"),
-        ("base: second.yaml", r"first\.yaml is its own base, by way of .*second\.yaml"),
+        ("base: second.yaml", r"first\.yaml is its own base"),
+        ("base: third.yaml", r"first\.yaml on .*third\.yaml: unknown setting train\.epoch"),
     ],
 )
 def test_a_base_that_cannot_be_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "first.yaml").write_text(text)
     (tmp_path / "second.yaml").write_text("base: first.yaml")
+    (tmp_path / "third.yaml").write_text("train: {epoch: 3}")
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         config.load(tmp_path / "first.yaml")
 

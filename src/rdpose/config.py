@@ -27,40 +27,44 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Settings:
         FileNotFoundError: there is no such file.
         ValueError: not YAML, an unknown key (the nearest known one is named), a value that does not fit.
     """
-    tree = read_tree(path)
+    tree, files = read_tree(path)
     tree.setdefault("name", Path(path).stem)
     for item in overrides:
         set_key(tree, item)
-    return from_tree(tree, where=str(path))
+    return from_tree(tree, where=" on ".join(map(str, files)))
 
 
-def read_tree(path: str | Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The settings that a file holds on top of those of its `base`, a path from its folder; of lists, all or nothing.
+def read_tree(path: str | Path, *, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """A file's settings on top of those of the `base` that it may name (a path from its folder), and these files.
 
     Args:
         above: the files that are built on this one.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not YAML, no path, or files that are built on each other.
+        ValueError: not YAML, `base` is no path, or files are built on each other.
     """
-    tree, file = read_yaml(path), Path(path).resolve()
+    file = Path(path)
+    tree = read_yaml(file)
     base = tree.pop("base", None)
     if base is None:
-        return tree
+        return tree, (file,)
     if not isinstance(base, str):
-        raise ValueError(f"{path}: base = {base!r}: name one settings file, by its path from this one's folder")
-    if file in above:
-        raise ValueError(f"{path} is its own base, by way of {above[-1]}; take `base` out of one of them")
-    below = read_tree(file.parent / base, above=(*above, file))
+        raise ValueError(f"{file}: base = {base!r}: name one settings file, by its path from this one's folder")
+    if file.resolve() in above:
+        raise ValueError(f"{file} is its own base; take `base` out of it, or out of those that it builds on")
+    if not (file.parent / base).is_file():
+        raise FileNotFoundError(f"{file}: its base {base} is not there; give its path from this file's folder")
+    below, files = read_tree(file.parent / base, above=(*above, file.resolve()))
     below.pop("name", None)  # which would put this run into the other's folder
-    return merged(below, tree)
+    return merged(below, tree), (file, *files)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """One tree on top of another: groups key by key, everything else whole."""
-    both = {key for key in above if isinstance(above[key], Mapping) and isinstance(below.get(key), Mapping)}
-    return {**below, **above, **{key: merged(below[key], above[key]) for key in both}}
+    """One tree on top of another: groups key by key; lists, a source that names its annotations, and null whole."""
+    groups = {key for key in above if isinstance(above[key], Mapping) and isinstance(below.get(key), Mapping)}
+    groups -= {key for key in groups if "annotations" in above[key]}
+    return {**below, **above, **{key: merged(below[key], above[key]) for key in groups}}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Request:
         FileNotFoundError: there is no such file.
         ValueError: not YAML, an unknown key (the nearest known one is named), a value that does not fit.
     """
-    tree = config.read_tree(path)
+    tree, _ = config.read_tree(path)
     ours, theirs = split_overrides(overrides)
     if any(isinstance(key, str) and _KEY.fullmatch(key) for key in tree):
         return _read_family(path, tree, ours, theirs)
