@@ -88,6 +88,8 @@ class AugmentSettings(Group):
     """The picture of a half body or close-up ends at each side of its box with this probability, black beyond."""
     shift: NotNegative = 0.0
     """The person's box, and the crop with it, moves and grows by N(0, shift) of its size, cut to +-2 shift."""
+    shift_far: Probability = 0.0
+    """Of the boxes, this share moves and grows three times as far: a detector's errors are small or large."""
     color: NotNegative = 0.0
     """Brightness, contrast and each channel's gain change by up to this share."""
     erase: Probability = 0.0

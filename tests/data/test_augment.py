@@ -123,6 +123,16 @@ def test_the_chosen_box_moves_and_the_crop_with_it(half_body: float) -> None:
         np.testing.assert_array_equal(view.center, geometry.crop_region(view.box_xywh, ASPECT)[0])
 
 
+def test_some_boxes_move_three_times_as_far() -> None:
+    near, some, far = (
+        np.array([view.box_xywh[0] - BOX[0] for view in views(settings)]) / BOX[2]
+        for settings in (STILL.model_copy(update={"shift": 0.05, "shift_far": share}) for share in (0.0, 0.3, 1.0))
+    )
+    assert far.std() == pytest.approx(3 * near.std(), rel=0.1)
+    most = abs(near).max()
+    assert (abs(some) > most).mean() == pytest.approx(0.3 * (abs(far) > most).mean(), abs=0.03)
+
+
 def test_a_close_up_shows_a_joint_and_its_nearest() -> None:
     found = views(STILL.model_copy(update={"close_up": 0.4}), 500)
     assert np.mean([view.part for view in found]) == pytest.approx(0.4, abs=0.06)

@@ -15,6 +15,8 @@ from rdpose.settings import AugmentSettings, NeighbourSettings
 
 HALF_BODY_MARGIN = 1.2
 """Of a half body's box; with the crop's own margin of 1.25 that is the family's 1.5."""
+FAR = 3
+"""Times the usual deviation of a box: those of detectors are mostly near, and some far off."""
 CLOSE_UP_JOINTS, CLOSE_UP_SHARE = 4, 0.15
 """What a close-up shows at least: joints, and of the person's extent; a smaller part of a small person is a blur."""
 
@@ -55,7 +57,8 @@ def draw_view(
     """
     part = draw_part(rng, joints, visible, upper_body, settings)
     chosen = geometry.xywh_to_xyxy((box_xywh if part is None else part)[None])
-    box_xyxy = disturb_boxes(rng, chosen, settings.shift)[0]
+    far = settings.shift_far and rng.random() < settings.shift_far
+    box_xyxy = disturb_boxes(rng, chosen, settings.shift * (FAR if far else 1))[0]
     box_xywh = geometry.xyxy_to_xywh(box_xyxy)
     share = 0.0 if part is None else settings.picture_end
     ends = rng.random(4) < share if share else np.zeros(4, bool)
