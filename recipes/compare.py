@@ -60,8 +60,8 @@ def row(benchmark: Benchmark, noise: float, seen: list[Seen], settings: Settings
     alike = [measures.likeness(benchmark, one) for one in seen]
     pictures = benchmark.people.image_index[seen[0].rows]
     crowded = alike[0].to_neighbour >= 0
-    wrong = np.stack([one.to_neighbour > one.to_own for one in alike])[:, crowded]
-    right = np.stack([(one.to_own[:, None] >= measures.THRESHOLDS).mean(axis=1) for one in alike])
+    wrong = np.stack([one.misassigned for one in alike])[:, crowded]
+    right = np.stack([one.right.mean(axis=1) for one in alike])
     cells = [benchmark.name, str(len(pictures)), f"{noise:.2f}", *(f"{ap:.3f}" for ap in aps)]
     cells += [f"{one.sum() / max(len(one), 1):.3f}" for one in wrong]
     cells += [*estimate(wrong, pictures[crowded], ratio, ".2f"), *estimate(right, pictures, difference, "+.3f")]
@@ -71,7 +71,7 @@ def row(benchmark: Benchmark, noise: float, seen: list[Seen], settings: Settings
 
 def to_gain(right: np.ndarray, alike: measures.Likeness) -> float:
     """What the mean of `right` (people,) would gain if those who are misassigned had the mean of the others."""
-    others = alike.to_neighbour <= alike.to_own
+    others = ~alike.misassigned
     return float(right[others].mean() - right.mean()) if others.any() else float("nan")
 
 

@@ -16,6 +16,7 @@ from rdpose import checkpoint, robustness, skeletons
 from rdpose.data import synthetic
 from rdpose.models import builders
 from rdpose.robustness import measures
+from rdpose.robustness.figures import crops_of
 from rdpose.settings import Settings
 
 
@@ -122,8 +123,7 @@ def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: P
 
 def gain_of_the_first(ablation, weights: Path, benchmark: robustness.Benchmark, noise: float) -> float:
     network, settings = ablation.load(weights)
-    crops = benchmark.crops(settings.model.image_size, settings.data.max_neighbours, box_noise=noise)
-    alike = measures.likeness(benchmark, robustness.look(network, crops)[0])
+    alike = measures.likeness(benchmark, robustness.look(network, crops_of(benchmark, settings, noise))[0])
     accuracy = (alike.to_own[:, None] >= measures.THRESHOLDS).mean(axis=1)
     return accuracy[~(alike.to_neighbour > alike.to_own)].mean() - accuracy.mean()
 

@@ -33,6 +33,16 @@ class Likeness(NamedTuple):
     to_neighbour: np.ndarray
     """(n,) the highest; -1 where nobody else of the picture is labelled."""
 
+    @property
+    def misassigned(self) -> np.ndarray:
+        """(n,) bool: whose pose is more like a neighbour's."""
+        return self.to_neighbour > self.to_own
+
+    @property
+    def right(self) -> np.ndarray:
+        """(n, len(THRESHOLDS)) bool: whose pose is near enough to the own, by each threshold; the mean is accuracy."""
+        return self.to_own[:, None] >= THRESHOLDS
+
 
 def measure(benchmark: Benchmark, seen: Seen, settings: Settings) -> dict[str, float]:
     """AP, misassigned, accuracy, and anchor where the network has one; a figure that nobody counts for is left out."""
@@ -67,10 +77,10 @@ def likeness(benchmark: Benchmark, seen: Seen) -> Likeness:
 
 
 def _shares(alike: Likeness) -> dict[str, float]:
-    shares = {"accuracy": float((alike.to_own[:, None] >= THRESHOLDS).mean())}
+    shares = {"accuracy": float(alike.right.mean())}
     crowded = alike.to_neighbour >= 0
     if crowded.any():
-        shares["misassigned"] = float((alike.to_neighbour > alike.to_own)[crowded].mean())
+        shares["misassigned"] = float(alike.misassigned[crowded].mean())
     return shares
 
 
