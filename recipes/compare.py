@@ -14,8 +14,8 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import ablation
 import numpy as np
+from ablation_benchmarks import load, read_benchmarks
 
 from rdpose import files, memory, robustness
 from rdpose.robustness import Benchmark, measures
@@ -40,12 +40,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--people", type=int, help="look at so many people of each benchmark only")
     options = parser.parse_args(arguments)
     memory.keep_freed()
-    networks = [ablation.load(path) for path in options.weights]
+    networks = [load(path) for path in options.weights]
     lines = [f"Each time {options.weights[0]}, then {options.weights[1]}.", ""]
     lines += [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]
     hidden = ["", "By how much of a person is hidden, true boxes (the middle of each group).", ""]
     hidden += [in_columns(HIDDEN_COLUMNS), in_columns(["---"] * len(HIDDEN_COLUMNS))]
-    for benchmark in ablation.read_benchmarks(options.data, options.people):
+    for benchmark in read_benchmarks(options.data, options.people):
         for noise in TABLE_NOISE:
             seen = [robustness.look(network, crops_of(benchmark, settings, noise))[0] for network, settings in networks]
             lines.append(row(benchmark, noise, seen, networks[0][1]))

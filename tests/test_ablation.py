@@ -27,6 +27,13 @@ def ablation(recipes: Path):
     return ablation
 
 
+@pytest.fixture
+def training(recipes: Path):
+    import ablation_training
+
+    return ablation_training
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ablation")
@@ -65,6 +72,37 @@ def test_from_weights_to_tables(ablation, data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_every_row_trained_from_the_beginning(ablation, data: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(
+        """
+        model: {backbone: hrnet_small, image_size: [64, 96]}
+        data:
+          train:
+            - {annotations: sets/rendered/annotations/person_keypoints_heavy.json, images: sets/rendered/images/heavy}
+          workers: 0
+        train: {epochs: 1, batch_size: 4}
+        """
+    )
+    out = tmp_path / "out"
+    arguments = ["--settings", str(whole), "--data", str(data), "--out", str(out), "--people", "6"]
+    ablation.main([*arguments, "--variants", "plain", "rdpose", "--seeds", "3"])
+    figures = json.loads((out / "figures.json").read_text())
+    assert {name: set(seeds) for name, seeds in figures.items()} == {"plain": {"3"}, "rdpose": {"3"}}
+    assert figures["plain"]["3"]["cost/parameters"] < figures["rdpose"]["3"]["cost/parameters"]
+    runs = {
+        name: checkpoint.load_weights(path).settings
+        for name in ("plain", "rdpose")
+        for path in (out / "runs").rglob(f"{name}-3/final_state.safetensors")
+    }
+    assert [runs[name].loss.rivals for name in ("plain", "rdpose")] == [None, 3]
+    assert {one.seed for one in runs.values()} == {3}
+    whole.write_text(whole.read_text().replace("epochs: 1", "epochs: 2"))
+    with pytest.raises(ValueError, match="holds runs with other settings; choose another --out"):
+        ablation.refuse_other_runs(ablation.parse(arguments))
+
+
 def test_other_runs_are_not_averaged_with_these(ablation, data: Path, tmp_path: Path) -> None:
     arguments = ["--init", str(data / "start.safetensors"), "--data", str(data), "--out", str(tmp_path), "--crops"]
     ablation.refuse_other_runs(ablation.parse([*arguments, "8"]))
@@ -87,9 +125,9 @@ def test_the_whole_command_in_minutes(ablation, recipes: Path, tmp_path: Path) -
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_rows_of_a_seed_see_the_same_crops(ablation, data: Path, tmp_path: Path) -> None:
+def test_rows_of_a_seed_see_the_same_crops(training, data: Path, tmp_path: Path) -> None:
     (first, epochs), (again, _), (other, _) = (
-        ablation.draw_sources(data, tmp_path / str(number), 8, seed) for number, seed in enumerate((0, 0, 1))
+        training.draw_sources(data, tmp_path / str(number), 8, seed) for number, seed in enumerate((0, 0, 1))
     )
     assert epochs == 1
     files = [json.loads(Path(sources[0]["annotations"]).read_text()) for sources in (first, again, other)]
@@ -97,16 +135,16 @@ def test_rows_of_a_seed_see_the_same_crops(ablation, data: Path, tmp_path: Path)
     assert 8 <= len(files[0]["annotations"]) < 12
 
 
-def test_a_long_run_takes_all_people_in_several_epochs(ablation, data: Path, tmp_path: Path) -> None:
+def test_a_long_run_takes_all_people_in_several_epochs(training, data: Path, tmp_path: Path) -> None:
     whole = json.loads((data / "sets/rendered/annotations/person_keypoints_train.json").read_text())
-    sources, epochs = ablation.draw_sources(data, tmp_path, 3 * len(whole["annotations"]), 0)
+    sources, epochs = training.draw_sources(data, tmp_path, 3 * len(whole["annotations"]), 0)
     assert epochs == 3
     assert len(json.loads(Path(sources[0]["annotations"]).read_text())["annotations"]) == len(whole["annotations"])
 
 
-def test_the_published_network_starts_from_the_same_weights(ablation, data: Path, tmp_path: Path) -> None:
+def test_the_published_network_starts_from_the_same_weights(training, data: Path, tmp_path: Path) -> None:
     start = checkpoint.load_weights(data / "start.safetensors")
-    network, settings, _ = checkpoint.load_network(ablation.official_start(tmp_path / "start.safetensors", start))
+    network, settings, _ = checkpoint.load_network(training.official_start(tmp_path / "start.safetensors", start))
     assert settings.model.variant == "official"
     tensors = network.state_dict()
     torch.testing.assert_close(tensors["final_layer.weight"][:17], start.tensors["head.weight"])
@@ -121,8 +159,8 @@ def test_without_sets_it_says_how_to_make_them(ablation, data: Path, tmp_path: P
         ablation.main(arguments)
 
 
-def gain_of_the_first(ablation, weights: Path, benchmark: robustness.Benchmark, noise: float) -> float:
-    network, settings = ablation.load(weights)
+def gain_of_the_first(load, weights: Path, benchmark: robustness.Benchmark, noise: float) -> float:
+    network, settings = load(weights)
     alike = measures.likeness(benchmark, robustness.look(network, crops_of(benchmark, settings, noise))[0])
     accuracy = (alike.to_own[:, None] >= measures.THRESHOLDS).mean(axis=1)
     return accuracy[~(alike.to_neighbour > alike.to_own)].mean() - accuracy.mean()
@@ -150,7 +188,7 @@ def test_two_networks_side_by_side(ablation, data: Path, tmp_path: Path) -> None
         assert row[3:7] == [f"{one[key]:.3f}" for key in keys for one in expected]
         key = f"rendered heavy/box noise {noise}/accuracy"
         assert row[9] == f"{expected[1][key] - expected[0][key]:+.3f}"
-        assert row[11] == f"{gain_of_the_first(ablation, first, benchmark, float(noise)):+.3f}"
+        assert row[11] == f"{gain_of_the_first(ablation.load, first, benchmark, float(noise)):+.3f}"
     by_share = {f"{name}/hidden {share}/misassigned": figures for name, share, *figures in rows[7:]}
     keys = [key for key in expected[0] if "/hidden " in key and key.endswith("/misassigned")]
     assert keys
