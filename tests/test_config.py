@@ -73,12 +73,14 @@ def test_a_source_is_the_bases_changed_or_another(tmp_path: Path, own: str, expe
         ("base: [a.yaml]", "name one settings file"),
         ("base: first.yaml", r"first\.yaml is its own base"),
         ("base: second.yaml", r"first\.yaml is its own base"),
+        ("base: family.yaml\nseed: 1", r"first\.yaml and its base family\.yaml: one has .* the HRNet family's"),
         ("base: third.yaml", r"first\.yaml on .*third\.yaml: unknown setting train\.epoch"),
     ],
 )
 def test_a_base_that_cannot_be_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "first.yaml").write_text(text)
     (tmp_path / "second.yaml").write_text("base: first.yaml")
+    (tmp_path / "family.yaml").write_text("TRAIN: {LR: 0.1}")
     (tmp_path / "third.yaml").write_text("train: {epoch: 3}")
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         config.load(tmp_path / "first.yaml")
@@ -143,6 +145,7 @@ def test_overrides_reach_into_empty_sections(tmp_path: Path) -> None:
         ("train.ema=1", "train.ema = 1"),
         ("test.decode=best", "test.decode = 'best': Input should be 'quarter', 'dark' or 'argmax'"),
         ("train.lr", "override 'train.lr' is not key=value"),
+        ("base=mine.yaml", "override 'base=mine.yaml': a base stands in a settings file"),
         ("name.first=a", "override 'name.first=a': name has no settings below it"),
         ("train.lr_steps=[1", "override 'train.lr_steps=[1': the value is not YAML"),
     ],

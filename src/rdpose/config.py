@@ -42,7 +42,7 @@ def read_tree(path: str | Path, *, above: tuple[Path, ...] = ()) -> tuple[dict[s
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not YAML, `base` is no path, or files are built on each other.
+        ValueError: not YAML, `base` is no path, files are built on each other, or are of two kinds.
     """
     file = Path(path)
     tree = read_yaml(file)
@@ -56,8 +56,16 @@ def read_tree(path: str | Path, *, above: tuple[Path, ...] = ()) -> tuple[dict[s
     if not (file.parent / base).is_file():
         raise FileNotFoundError(f"{file}: its base {base} is not there; give its path from this file's folder")
     below, files = read_tree(file.parent / base, above=(*above, file.resolve()))
+    if tree and below and are_familys(tree) != are_familys(below):
+        kinds = "one has this package's keys, one the HRNet family's; write both alike"
+        raise ValueError(f"{file} and its base {base}: {kinds}")
     below.pop("name", None)  # which would put this run into the other's folder
     return merged(below, tree), (file, *files)
+
+
+def are_familys(tree: Mapping[Any, Any]) -> bool:
+    """Are these the HRNet family's settings, whose keys are upper-case (`rdpose.legacy.settings` reads them)?"""
+    return any(isinstance(key, str) and key.isupper() for key in tree)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +94,8 @@ def set_key(tree: dict[str, Any], item: str) -> None:
     key, equals, text = item.partition("=")
     if not equals:
         raise ValueError(f"override {item!r} is not key=value, e.g. train.lr=5e-4")
+    if key.strip() == "base":
+        raise ValueError(f"override {item!r}: a base stands in a settings file; give the base itself as the file")
     *parents, last = key.strip().split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})

@@ -47,7 +47,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Request:
     """
     tree, _ = config.read_tree(path)
     ours, theirs = split_overrides(overrides)
-    if any(isinstance(key, str) and _KEY.fullmatch(key) for key in tree):
+    if config.are_familys(tree):
         return _read_family(path, tree, ours, theirs)
     settings = config.load(path, ours)
     if not theirs:
