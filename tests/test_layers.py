@@ -23,7 +23,7 @@ TIERS = [
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "
     "predicting prediction video anatomy",
-    "training testing showing report robustness export",
+    "assembly training testing showing report robustness export",
     "demo cli __main__ __init__",
 ]
 """Modules and packages below `rdpose`, the lowest first. Within a tier imports are free of cycles."""

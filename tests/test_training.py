@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from many import assert_no_thread_of_the_group, torchrun
 from one_step import one_step
-from rdpose import checkpoint, config, distributed, files, optimisation, testing, training
+from rdpose import assembly, checkpoint, config, distributed, files, optimisation, testing, training
 from rdpose.models import builders
 from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
@@ -102,6 +103,63 @@ def test_a_finished_run_resumes_for_more_epochs(tiny_settings: Maker) -> None:
     training.train(settings, resume=True)
     assert [line["epoch"] for line in metrics(settings.run_dir)] == [1, 2]
     assert config.load(settings.run_dir / "settings.yaml") == settings
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("test.boxes=detected", "data.test.boxes names no file"),
+        ("data.test.annotations=gone.json", r"gone\.json"),
+        ("data.metric=mpii", "PCKh is measured in MPII's 16 joints"),
+    ],
+)
+def test_a_test_that_cannot_be_is_told_before_the_first_epoch(
+    tiny_settings: Maker, override: str, message: str
+) -> None:
+    settings = tiny_settings("train.validate_every=1", "data.skeleton=coco", override)
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        training.train(settings)
+    assert not settings.run_dir.exists()
+    assert training.train(tiny_settings("train.validate_every=0", "data.skeleton=coco", override)).exists()
+
+
+def test_a_test_that_fails_does_not_cost_its_epoch(
+    tiny_settings: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = (tiny_settings(*TESTED, f"output_dir={tmp_path / name}") for name in ("whole", "parts"))
+    run_of(whole, 3)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a picture of the test cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(testing, "test", broken)
+        with pytest.raises(ValueError, match="cannot be read"):
+            run_of(parts, 3)
+    assert [line["epoch"] for line in metrics(parts.run_dir)] == [1]
+    run_of(parts, 1, resume=True)
+    assert metrics(parts.run_dir) == metrics(whole.run_dir)
+    ends = [checkpoint.load_weights(s.run_dir / "model_best.safetensors").tensors for s in (whole, parts)]
+    assert_identical(*ends)
+
+
+def test_the_best_of_another_test_is_not_kept(tiny_settings: Maker) -> None:
+    run_of(tiny_settings(*TESTED), 2)
+    path = tiny_settings().run_dir / "checkpoint.pt"
+    checkpoint.save_state(path, checkpoint.load_state(path) | {"best": 0.8})
+    assert run_of(tiny_settings(*TESTED, "test.batch_size=3"), 0, resume=True).best == 0.8
+    assert run_of(tiny_settings(*TESTED, "test.decode=dark"), 0, resume=True).best == -1
+
+
+def test_going_on_does_not_need_what_it_started_from(tiny_settings: Maker, tmp_path: Path) -> None:
+    first = run_of(tiny_settings("name=first", "train.ema=0.9"), 1)
+    start = Path(shutil.copy(first.finish(), tmp_path / "start.safetensors"))
+    settings = tiny_settings("name=second", f"model.init={start}", "train.epochs=2", "train.ema=0.9", "train.lr=1e-30")
+    begun = run_of(settings, 1)
+    assert begun.average is not None
+    torch.testing.assert_close(begun.average.tensors["head.weight"], first.shipped().state_dict()["head.weight"])
+    start.unlink()
+    assert run_of(settings, 1, resume=True).epoch == 2
 
 
 def test_a_training_is_not_overwritten(tiny_settings: Maker) -> None:
@@ -245,10 +303,12 @@ def test_rivals_count_by_default_where_the_network_can_tell_people_apart(
 ) -> None:
     settings = tiny_settings(f"model.variant={variant}", f"loss.rivals={asked}")
     network = builders.build("hrnet_small", variant, num_joints=17)
-    assert training.wrap(network, settings, COCO_17).rivals == found
+    assert assembly.wrap(network, settings, COCO_17).rivals == found
 
 
-@pytest.mark.parametrize("asked", ["loss.rivals=3", "model.unbiased=true"])
+@pytest.mark.parametrize(
+    "asked", ["loss.rivals=3", "model.unbiased=true", "loss.joint_weights=true", "loss.decoupled=7", "loss.perturbed=0"]
+)
 def test_the_published_training_takes_no_additions(tiny_settings: Maker, asked: str) -> None:
     with pytest.raises(ValueError, match=f"trains without {asked.split('=')[0]}"):
         run_of(tiny_settings("model.variant=official", asked), 1)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rdpose import drawing
+from rdpose.assembly import make_dataset
 from rdpose.data import sources
 from rdpose.models.training_step import draw_targets
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
-from rdpose.training import make_dataset
 
 STRIDE = 4
 TITLES = ("joints", "own box and neighbours", "targets", "centre")

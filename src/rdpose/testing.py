@@ -45,18 +45,40 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
     found = find(inference, people, settings, here)
     if not here.is_main:
         return None
-    assert settings.data.test is not None
-    annotations = Path(settings.data.root) / settings.data.test.annotations
+    annotations = annotations_of(settings)
     path, results = folder / results_name(annotations), to_results(people, found, settings)
     files.write_json(path, results)
     if not labelled:
         print(f"{annotations} has no labels; results are in {path} ({len(results)} poses)")
         return None
-    scores = evaluation.evaluate(
-        path, annotations, metric=settings.data.metric, skeleton=skeleton, name=describe(settings)
-    )
+    scores = measure(path, skeleton, settings)
     files.write_json(folder / "scores.json", scores.to_dict())
     return scores
+
+
+def rehearse(skeleton: Skeleton, settings: Settings) -> None:
+    """Measure one pose that is nobody's: what does not fit together is told before a training, not after an epoch.
+
+    Raises:
+        FileNotFoundError, ValueError: as `test`, but for pictures that cannot be read.
+    """
+    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    rows = np.flatnonzero(looked_at(people))[:1]
+    nobody = np.zeros((len(rows), skeleton.num_joints, 3), np.float32)
+    if labelled:
+        measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), skeleton, settings)
+
+
+def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:
+    """The figures of results on the set that the settings name."""
+    metric, name = settings.data.metric, describe(settings)
+    return evaluation.evaluate(results, annotations_of(settings), metric=metric, skeleton=skeleton, name=name)
+
+
+def annotations_of(settings: Settings) -> Path:
+    """The file of the set that the settings name."""
+    assert settings.data.test is not None
+    return Path(settings.data.root) / settings.data.test.annotations
 
 
 def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
@@ -98,8 +120,7 @@ def results_name(annotations: Path) -> str:
 
 def find(inference: Inference, people: People, settings: Settings, here: Process) -> Found:
     """Joints of all boxes; every process looks at its share of the pictures, and the main one has all of them."""
-    labelled = people.visible.any(axis=1)
-    wanted = (labelled | ~labelled.any()) & ~people.crowd
+    wanted = looked_at(people)
     pictures = PictureDataset(
         people,
         settings.model.image_size,
@@ -117,6 +138,12 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
             bar.advance(len(crops.index) * here.world)
     everything = [part for process in distributed.gather(parts, here) for part in process]
     return in_order(everything, people.skeleton.num_joints)
+
+
+def looked_at(people: People) -> np.ndarray:
+    """(people,) bool: everybody who is labelled, or everybody where nobody is; no crowds."""
+    labelled = people.visible.any(axis=1)
+    return (labelled | ~labelled.any()) & ~people.crowd
 
 
 def find_by(weights: Path, people: People, **changes: object) -> tuple[Found, Settings]:

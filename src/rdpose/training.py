@@ -8,32 +8,21 @@ from __future__ import annotations
 
 import copy
 import time
-from functools import partial
 from pathlib import Path
 
-import cv2
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
+from torch import Tensor
 
-from rdpose import checkpoint, config, distributed, files, losses, optimisation, testing, transfer
+from rdpose import assembly, checkpoint, config, distributed, files, optimisation, testing, transfer
 from rdpose.data import sources
-from rdpose.data.loading import CropDataset, EpochSampler
 from rdpose.distributed import Process
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
-from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
-from rdpose.models.training_step import LossWeights, OfficialForTraining, RDPoseForTraining
 from rdpose.optimisation import Stepper, WeightAverage
 from rdpose.progress import Bar
 from rdpose.records import Means, Records
 from rdpose.settings import Settings
-from rdpose.skeletons import Skeleton
-
-RIVALS = {"rdpose": 3.0}
-"""`loss.rivals` by default, by variant; 0 for the others."""
 
 
 def train(settings: Settings, *, resume: bool = False) -> Path:
@@ -74,23 +63,22 @@ class Run:
         self.network = builders.build(
             settings.model.backbone, settings.model.variant, num_joints=self.skeleton.num_joints
         )
-        if settings.model.init:
-            report = transfer.start_from(self.network, Path(settings.model.init), self.skeleton)
-            if here.is_main:
-                print(report)
+        self.tests = bool(settings.data.test and settings.train.validate_every)
+        if self.tests:
+            testing.rehearse(self.skeleton, settings)
         optimisation.freeze(self.network, settings.train.freeze)
-        self.loader, self.sampler = make_loader(settings, self.skeleton, here)
-        training = distributed.place(wrap(self.network, settings, self.skeleton), here)
-        self.training = spread(training, settings, here)
+        self.loader, self.sampler = assembly.make_loader(settings, self.skeleton, here)
+        training = distributed.place(assembly.wrap(self.network, settings, self.skeleton), here)
+        self.training = assembly.spread(training, settings, here)
         self.stepper = Stepper(self.network, settings.train, here.device, steps_per_epoch=len(self.sampler))
-        self.average = WeightAverage(self.network, settings.train.ema) if settings.train.ema else None
+        self.average: WeightAverage | None = None
         self.records = Records(self.folder, active=here.is_main)
         self.epoch, self.best = 0, -1.0
         samples = settings.train.epochs * len(self.sampler) * settings.train.batch_size * here.world
         self.bar = Bar("training", total=samples, unit="crops", quiet=not here.is_main)
 
     def begin(self) -> None:
-        """Start an empty record, and leave the settings beside it.
+        """Start from the weights that the settings name, with an empty record, and leave the settings beside it.
 
         Raises:
             ValueError: the folder holds a training already, which would be lost.
@@ -99,9 +87,16 @@ class Run:
             raise ValueError(
                 f"{self.folder} holds a training already: go on with --resume, choose another name=..., or remove it"
             )
-        self._open_records()
+        if self.settings.model.init:
+            report = transfer.start_from(self.network, Path(self.settings.model.init), self.skeleton)
+            if self.here.is_main:
+                print(report)
+        self._open()
 
-    def _open_records(self) -> None:
+    def _open(self) -> None:
+        """Once the weights to go on from are there: what follows them, and the files."""
+        if self.settings.train.ema:
+            self.average = WeightAverage(self.network, self.settings.train.ema)
         if self.here.is_main:
             files.write_text(self.folder / "settings.yaml", config.to_yaml(self.settings))
         self.records.open(epoch=self.epoch)
@@ -122,7 +117,7 @@ class Run:
             self.bar.advance(count, note=f"epoch {self.epoch + 1}/{self.settings.train.epochs} loss {means.latest:.4g}")
         self.epoch += 1
         figures = {"epoch": self.epoch, **means.result(), "lr": rate, "seconds": round(time.monotonic() - started, 1)}
-        self._test_and_save(figures)
+        self._end_epoch(figures)
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """One step on one batch; returns the terms of its loss."""
@@ -140,20 +135,21 @@ class Run:
             network.load_state_dict(self.average.tensors)
         return network.eval()
 
-    def _test_and_save(self, figures: dict) -> None:
-        every, last = self.settings.train.validate_every, self.epoch == self.settings.train.epochs
-        improved = False
-        if self.settings.data.test and every and (self.epoch % every == 0 or last):
+    def _end_epoch(self, figures: dict) -> None:
+        """The test, when it is due, and the files; a test that fails does not cost the epoch before it."""
+        improved, every, last = False, self.settings.train.validate_every, self.epoch == self.settings.train.epochs
+        if self.tests and (self.epoch % every == 0 or last):
+            self._save_state(untested=figures)
             network = distributed.share(self.shipped(), self.here)
             scores = testing.test(network, self.skeleton, self.settings, self.here, folder=self.folder / "results")
             main = distributed.broadcast(scores.main if scores else -1.0, self.here)
             improved, self.best = main > self.best, max(main, self.best)
-            figures |= scores.figures if scores else {}
+            figures = figures | (scores.figures if scores else {})
         if self.here.is_main:
             self.records.write(figures)
             if improved:
                 self._save_weights("model_best")
-            checkpoint.save_state(self.folder / "checkpoint.pt", self.state())
+        self._save_state()
 
     def finish(self) -> Path:
         """Write the final weights; returns the best ones, or the final ones where nothing was tested."""
@@ -167,10 +163,15 @@ class Run:
         path = self.folder / f"{name}.safetensors"
         checkpoint.save_weights(path, self.shipped().state_dict(), self.settings, self.skeleton)
 
-    def state(self) -> dict:
-        """Everything that the next epoch depends on."""
+    def _save_state(self, *, untested: dict | None = None) -> None:
+        if self.here.is_main:
+            checkpoint.save_state(self.folder / "checkpoint.pt", self.state(untested))
+
+    def state(self, untested: dict | None = None) -> dict:
+        """Everything that the next epoch depends on; `untested`: the last one's figures where its test is still due."""
         return {
             "epoch": self.epoch,
+            "untested": untested,
             "best": self.best,
             "settings": self.settings.model_dump(mode="json"),
             "network": self.network.state_dict(),
@@ -186,17 +187,20 @@ class Run:
         state = distributed.broadcast(saved, self.here)  # other machines need not see the main one's folder
         if state is None:
             return self.begin()
-        refuse_other_settings(config.from_tree(state["settings"], where=str(path)), self.settings, path)
-        self.epoch, self.best = state["epoch"], state["best"]
+        before = config.from_tree(state["settings"], where=str(path))
+        refuse_other_settings(before, self.settings, path)
+        self.epoch, self.best = state["epoch"], state["best"] if are_tested_alike(before, self.settings) else -1.0
         self.network.load_state_dict(state["network"])
         self.stepper.restore(state["stepper"])
+        self._open()
         if self.average:
             self.average.restore(state["average"])
         torch.set_rng_state(state["random"])
-        self._open_records()
         self.bar.skip(self.epoch * len(self.sampler) * self.settings.train.batch_size * self.here.world)
         if self.here.is_main:
             print(f"going on after epoch {self.epoch} of {self.settings.train.epochs}, from {path}")
+        if state.get("untested"):
+            self._end_epoch(state["untested"])
         return None
 
     def _refuse_nan(self, means: Means) -> None:
@@ -206,76 +210,6 @@ class Run:
             f"the loss is no longer a number in epoch {self.epoch + 1}; {self.folder / 'checkpoint.pt'} still holds "
             "the epoch before: lower train.lr, or set train.clip=1, and go on with --resume"
         )
-
-
-def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleton) -> nn.Module:
-    """A network with its losses and, where it decouples, PDM.
-
-    Raises:
-        ValueError: `loss.rivals` or `model.unbiased` for the published code's training, which knows neither.
-    """
-    loss = partial(losses.heatmap_loss, reduction=settings.loss.reduction, ohkm_topk=settings.loss.ohkm_topk)
-    if isinstance(network, OfficialRDPose):
-        for name, asked in (("loss.rivals", settings.loss.rivals), ("model.unbiased", settings.model.unbiased)):
-            if asked:
-                raise ValueError(f"the published code (model.variant=official) trains without {name}; leave it out")
-        return OfficialForTraining(network, loss=loss, sigma=settings.model.sigma)
-    perturb = network.decoupling is not None and settings.loss.perturbed > 0
-    weights = torch.from_numpy(losses.joint_weights(skeleton)) if settings.loss.joint_weights else None
-    return RDPoseForTraining(
-        network,
-        Perturbation(**settings.perturbation.model_dump()) if perturb else None,
-        loss=loss,
-        weights=LossWeights(settings.loss.direct, settings.loss.decoupled, settings.loss.perturbed),
-        sigma=settings.model.sigma,
-        unbiased=settings.model.unbiased,
-        joint_weights=weights,
-        rivals=RIVALS.get(settings.model.variant, 0.0) if settings.loss.rivals is None else settings.loss.rivals,
-    )
-
-
-def spread(training: nn.Module, settings: Settings, here: Process) -> nn.Module:
-    """The same module, its gradients averaged over all processes."""
-    if here.world == 1:
-        return training
-    if here.device.type == "cuda" and settings.train.sync_batch_norm:
-        training = nn.SyncBatchNorm.convert_sync_batchnorm(training)
-    return DistributedDataParallel(training, device_ids=[here.device] if here.device.type == "cuda" else None)
-
-
-def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
-    """The crops of everybody in the training files."""
-    people, repeats = sources.training_people(settings.data, skeleton)
-    return CropDataset(
-        people,
-        settings.model.image_size,
-        augment=settings.augment,
-        neighbours=settings.neighbours,
-        max_neighbours=settings.data.max_neighbours,
-        seed=settings.seed,
-        repeats=repeats,
-    )
-
-
-def make_loader(settings: Settings, skeleton: Skeleton, here: Process) -> tuple[DataLoader, EpochSampler]:
-    """Batches of training crops, and the sampler that is told the epoch."""
-    crops = make_dataset(settings, skeleton)
-    sampler = EpochSampler(len(crops), settings.train.batch_size, seed=settings.seed, rank=here.rank, world=here.world)
-    workers = settings.data.workers
-    loader = DataLoader(
-        crops,
-        batch_sampler=sampler,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=here.device.type == "cuda",
-        worker_init_fn=_one_thread,
-        generator=torch.Generator(),  # samples bring their randomness: loading draws nothing from the global one
-    )
-    return loader, sampler
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(0)
 
 
 def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
@@ -288,3 +222,10 @@ def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
                 f"{path} was trained with {group} = {before[group]}, now {value}; resume with the settings beside it, "
                 "or train without --resume to start afresh"
             )
+
+
+def are_tested_alike(before: Settings, now: Settings) -> bool:
+    """Can a figure of one be held against the other's?"""
+    free = {"batch_size"}
+    tests = [(one.data.test, one.test.model_dump(exclude=free)) for one in (before, now)]
+    return tests[0] == tests[1]

@@ -16,7 +16,7 @@ from rdpose.evaluation.results import Source, name_of
 from rdpose.evaluation.scores import Scores, table
 from rdpose.skeletons import Skeleton
 
-__all__ = ["METRICS", "Misassignment", "Scores", "evaluate", "misassignment", "table"]
+__all__ = ["METRICS", "Misassignment", "Scores", "Source", "evaluate", "misassignment", "table"]
 
 METRICS: dict[str, Callable[..., Scores]] = {
     "coco": coco.evaluate,
