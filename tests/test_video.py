@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -33,6 +34,28 @@ def test_frames_come_back_in_order_with_their_times(tmp_path: Path) -> None:
     assert [frame.index for frame in frames] == list(range(30))
     assert np.allclose([frame.seconds for frame in frames], np.arange(30) / 25, atol=1e-3)
     assert all(np.abs(frame.picture.astype(int) - flat(frame.index)).max() <= 4 for frame in frames)
+
+
+@pytest.mark.parametrize("kind", ["matroska", "webm"])
+def test_a_file_that_does_not_tell_its_length_is_no_camera(tmp_path: Path, kind: str) -> None:
+    """As a browser's recorder writes it: nothing at the front is filled in afterwards."""
+    codec = {"matroska": "libx264", "webm": "libvpx"}[kind]
+    with (tmp_path / "a.mkv").open("wb") as file, av.open(Streamed(file), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(flat(index), format="rgb24")))
+        container.mux(stream.encode())
+    with Video.open(tmp_path / "a.mkv") as video:
+        assert (video.num_frames, video.live) == (0, False)
+        assert np.allclose([frame.seconds for frame in video], np.arange(20) / 10, atol=2e-3)
+
+
+class Streamed:
+    """A file that can only grow."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
 
 
 def test_colours_come_back(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Bar:
 
     Args:
         title: what is going on.
-        total: how many units there are.
+        total: how many units there are; 0 where nobody knows.
         unit: their name.
         quiet: say nothing (processes other than the main one).
     """
@@ -36,7 +36,7 @@ class Bar:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit))
             rest = (TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
             self.live = Progress(*columns, *rest)
-            self.task = self.live.add_task(self.title, total=self.total, speed="", note="")
+            self.task = self.live.add_task(self.title, total=self.total or None, speed="", note="")
             self.live.start()
         return self
 
@@ -69,9 +69,11 @@ class Bar:
 
     def _say(self) -> None:
         self.said = time.monotonic()
-        left = (self.total - self.done) / max(1e-9, self._rate())
-        share = f"{self.done}/{self.total} {self.unit}"
-        print(f"{self.title}: {share}, {self._speed()}, {clock(left)} left {self.note}".rstrip(), flush=True)
+        share, left = f"{self.done} {self.unit}", ""
+        if self.total:
+            share = f"{self.done}/{self.total} {self.unit}"
+            left = f", {clock((self.total - self.done) / max(1e-9, self._rate()))} left"
+        print(f"{self.title}: {share}, {self._speed()}{left} {self.note}".rstrip(), flush=True)
 
 
 def clock(seconds: float) -> str:

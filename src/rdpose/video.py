@@ -49,7 +49,7 @@ class Video:
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 0 < fps <= 1000 else CAMERA_FPS
         self.num_frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.live = self.num_frames == 0
+        self.live = self.num_frames == 0 and not _is_file(source)
 
     @classmethod
     def open(cls, source: str | Path | int) -> Video:
@@ -59,7 +59,7 @@ class Video:
             FileNotFoundError: there is no such file.
             ValueError: it cannot be read as a video, or the camera or address does not answer.
         """
-        if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
+        if _is_file(source):
             if not Path(source).is_file():
                 raise FileNotFoundError(f"video {source} does not exist")
             source = str(source)
@@ -90,6 +90,10 @@ class Video:
                 seconds = last + 1 / self.fps
             yield Frame(index, max(0.0, seconds), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
             index, last = index + 1, seconds
+
+
+def _is_file(source: str | Path | int) -> bool:
+    return isinstance(source, Path) or (isinstance(source, str) and "://" not in source)
 
 
 class VideoWriter:

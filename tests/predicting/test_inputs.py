@@ -58,9 +58,13 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
         (["empty"], "out", ValueError, "folder empty has neither pictures"),
         (["a/1.jpg"], "a", ValueError, "would take the place of their pictures; name another folder"),
         (["http://x/1.jpg", "http://y/1.jpg"], "out", ValueError, "would both be called 1.jpg"),
+        (["a/1.jpg", "results.mp4"], "out", ValueError, r"written to out/results\.json; run them one by one"),
+        (["street.avi", "street.avi.mp4"], "out", ValueError, r"written to out/street\.avi\.mp4; run them"),
     ],
 )
 def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, error: type, message: str) -> None:
     (tree / "empty").mkdir()
+    for name in ("results.mp4", "street.avi", "street.avi.mp4"):
+        (tree / name).write_bytes(b"")
     with pytest.raises(error, match=message):
         inputs.find(sources, out=Path(out))

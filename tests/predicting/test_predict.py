@@ -120,10 +120,13 @@ def test_unreadable_pictures_are_named_and_the_others_go_on(
     weights: Path, folder: Path, tmp_path: Path, capsys
 ) -> None:
     (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (folder / "folder.jpg").mkdir()
     with pytest.raises(SystemExit) as end:
         cli.main(["predict", str(folder), "--weights", str(weights), "--out", str(tmp_path / "out")])
     assert end.value.code == 1
-    assert "left out: " + str(folder / "broken.jpg") in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "left out: " + str(folder / "broken.jpg") in told
+    assert str(folder / "folder.jpg") in told
     assert len(read(tmp_path / "out/results.json")) == 3
 
 
@@ -160,14 +163,23 @@ def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Pat
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
 
+        def do_GET(self) -> None:
+            if self.path != "/cut.png":
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"\x89PNG")
+            return None
+
     (folder / "street.mp4").write_bytes(street.read_bytes())
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        sources = [f"{address}/other.png", f"{address}/nothing.png", f"{address}/street.mp4"]
+        sources = [f"{address}/other.png", f"{address}/nothing.png", f"{address}/cut.png", f"{address}/street.mp4"]
         summary = predict(sources, weights=weights, out=tmp_path / "out", draw=False)
         server.shutdown()
-    assert summary.num_unreadable == 1
+    assert summary.num_unreadable == 2
     assert [row["image_id"] for row in read(tmp_path / "out/results.json")] == ["other.png"]
     assert len(read(tmp_path / "out/street.json")) == 12
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from rdpose.data import pictures
+from rdpose.predicting import outputs
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -44,7 +45,7 @@ class Input:
         """The picture, upright, (height, width, 3) RGB uint8.
 
         Raises:
-            FileNotFoundError, ValueError: as `pictures.read`, or the address does not answer.
+            OSError, ValueError: as `pictures.read`, or the address does not answer.
         """
         assert isinstance(self.source, str)
         if not _is_address(self.source):
@@ -52,7 +53,7 @@ class Input:
         try:
             with urllib.request.urlopen(self.source, timeout=TIMEOUT_SECONDS) as answer:
                 content = answer.read()
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, HTTPException) as error:
             raise ValueError(f"{self.source} cannot be fetched ({error}); check the address") from None
         try:
             return pictures.read(content, upright=True)
@@ -65,7 +66,7 @@ def find(sources: Sequence[str], *, out: Path) -> list[Input]:
 
     Raises:
         FileNotFoundError: a file, or any file of a pattern, does not exist.
-        ValueError: a folder has neither pictures nor videos, or a result would take its source's place.
+        ValueError: a folder has neither pictures nor videos, or a result would take its source's place, or another's.
     """
     found: list[tuple[str | int, Path | None]] = []
     for source in sources:
@@ -78,7 +79,7 @@ def find(sources: Sequence[str], *, out: Path) -> list[Input]:
     folders = [os.path.abspath(folder) for _, folder in found if folder]
     root = Path(os.path.commonpath(folders)) if folders else Path()
     inputs = [Input(_name(source, root), source) for source, _ in found]
-    _refuse_doubles(inputs)
+    _refuse_doubles(inputs, out)
     if any(isinstance(one.source, str) and Path(one.source).resolve() == (out / one.name).resolve() for one in inputs):
         raise ValueError(f"results in {out} would take the place of their pictures; name another folder by --out")
     return inputs
@@ -116,11 +117,18 @@ def _name(source: str | int, root: Path) -> str:
     return Path(os.path.abspath(source)).relative_to(root).as_posix()
 
 
-def _refuse_doubles(inputs: Iterable[Input]) -> None:
+def _refuse_doubles(inputs: Iterable[Input], out: Path) -> None:
     names: dict[str, Input] = {}
+    of: dict[Path, Input] = {}
     for one in inputs:
         if (other := names.setdefault(one.name, one)) is not one:
             raise ValueError(f"{other.source} and {one.source} would both be called {one.name}; run them one by one")
+        for place in outputs.places(out, one.name, is_picture=one.is_picture):
+            other = of.setdefault(place, one)
+            if other is not one and not (place.suffix == ".json" and one.is_picture and other.is_picture):
+                raise ValueError(
+                    f"{other.source} and {one.source} would both be written to {place}; run them one by one"
+                )
 
 
 def _is_address(source: str) -> bool:

@@ -49,6 +49,14 @@ class ResultsFile:
             file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
+def places(folder: Path, name: str, *, is_picture: bool) -> tuple[Path, Path]:
+    """Where the drawn picture or video goes, and its results; those of all pictures go into one file."""
+    if is_picture:
+        return picture_place(folder, name), folder / "results.json"
+    place = video_place(folder, name)
+    return place, place.with_suffix(".json")
+
+
 def picture_place(folder: Path, name: str) -> Path:
     """Where the picture drawn over `name` goes: its own name if that is a JPEG's or PNG's, else with .jpg added."""
     kept = Path(name).suffix.lower() in (".jpg", ".jpeg", ".png")

@@ -36,7 +36,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
                 return
             try:
                 picture = one.read()
-            except (FileNotFoundError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 job.num_unreadable += 1
                 print(f"left out: {error}", file=sys.stderr)
                 continue
