@@ -162,3 +162,22 @@ def test_transformed_boxes_keep_shape_and_padding():
     np.testing.assert_allclose(ours, [[159, 20, 199, 60], [0, 0, 0, 0], [0, 0, 0, 0]], atol=1e-4)
     assert geometry.transform_boxes(transform, np.zeros((0, 4))).shape == (0, 4)
     np.testing.assert_array_equal(geometry.transform_boxes(transform[None].repeat(2, 0), boxes[None])[1], ours)
+
+
+@pytest.mark.parametrize(
+    ("second_box", "expected"),
+    [
+        ((20, 0, 10, 10), 0.0),  # apart
+        ((20, 0, 5, 10), 0.0),  # own joints count outside the box, too
+        ((0, 0, 30, 10), 0.5),  # the second box holds both joints of the first: (0/2 + 2/2) / 2
+    ],
+)
+def test_crowd_index_counts_others_joints_per_own(second_box, expected):
+    boxes = np.array([(0, 0, 10, 10), second_box], np.float32)
+    joints = np.array([[(2, 2), (8, 8), (5, 5)], [(22, 2), (28, 8), (5, 5)]], np.float32)
+    labelled = np.array([[1, 1, 0], [1, 1, 0]], bool)
+    assert geometry.crowd_index(boxes, joints, labelled) == pytest.approx(expected)
+
+
+def test_crowd_index_without_joints_is_zero():
+    assert geometry.crowd_index(np.ones((1, 4)), np.zeros((1, 17, 2)), np.zeros((1, 17), bool)) == 0

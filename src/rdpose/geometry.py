@@ -143,3 +143,16 @@ def transform_boxes(transform: ArrayLike, box_xyxy: ArrayLike) -> np.ndarray:
     reach = np.sqrt(half**2 @ squares.swapaxes(-1, -2))
     hull = np.concatenate([center - reach, center + reach], axis=-1)
     return np.where((half > 0).all(axis=-1, keepdims=True), hull, 0).astype(np.float32)
+
+
+def crowd_index(boxes_xywh: np.ndarray, joints: np.ndarray, labelled: np.ndarray) -> float:
+    """How crowded a picture is: the mean over its people of (others' joints in the own box) / (own joints).
+
+    boxes_xywh (people, 4), joints (people, joints, 2), labelled (people, joints) bool; people without labels do not
+    count, and 0 is a picture without any. Li et al., CrowdPose (CVPR 2019), whose files cut it at 1.
+    """
+    low, high = boxes_xywh[:, None, None, :2], (boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None, None]
+    counts = (((joints >= low) & (joints <= high)).all(axis=-1) & labelled).sum(axis=-1)  # j's joints in i's box
+    np.fill_diagonal(counts, 0)
+    own = labelled.sum(axis=-1)
+    return float((counts.sum(axis=1)[own > 0] / own[own > 0]).mean()) if own.any() else 0.0

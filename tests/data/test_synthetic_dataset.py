@@ -11,7 +11,6 @@ import pytest
 from pycocotools.coco import COCO
 
 from rdpose.data.synthetic import render_scene, scene_rng, write_dataset
-from rdpose.data.synthetic.dataset import crowd_index
 from rdpose.skeletons import COCO_17
 
 OPTIONS = {"num_people": (2, 3), "size_wh": (96, 64)}
@@ -87,24 +86,6 @@ def test_an_interrupted_run_leaves_no_annotation_file(tmp_path):
 def test_the_file_is_plain_json(tmp_path):
     path = write_dataset(tmp_path, num_pictures=1, seed=0, **OPTIONS)
     assert set(json.loads(path.read_text())) == {"info", "images", "annotations", "categories"}
-
-
-@pytest.mark.parametrize(
-    ("second_box", "expected"),
-    [
-        ((20, 0, 10, 10), 0.0),  # apart
-        ((0, 0, 30, 10), 0.5),  # the second box holds both joints of the first: (0/2 + 2/2) / 2
-    ],
-)
-def test_crowd_index_counts_others_joints_per_own(second_box, expected):
-    boxes = np.array([(0, 0, 10, 10), second_box], np.float32)
-    joints = np.array([[(2, 2), (8, 8), (5, 5)], [(22, 2), (28, 8), (5, 5)]], np.float32)
-    labelled = np.array([[1, 1, 0], [1, 1, 0]], bool)
-    assert crowd_index(boxes, joints, labelled) == pytest.approx(expected)
-
-
-def test_crowd_index_without_joints_is_zero():
-    assert crowd_index(np.ones((1, 4)), np.zeros((1, 17, 2)), np.zeros((1, 17), bool)) == 0
 
 
 def _filled(polygons: list[list[float]], shape: tuple[int, int]) -> np.ndarray:

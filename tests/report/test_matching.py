@@ -60,13 +60,14 @@ def reference(labels: Path, results: Path) -> np.ndarray:
 
 def ours(labels: Path, results: Path) -> list[float]:
     truth = annotations.read(labels, "images")
-    found = matching.read(results, truth)
+    found = matching.best_of_pictures(matching.read(results, truth))
     alike = matching.similarities(found, truth)
     everybody, medium, large = (
         matching.curves(found, truth, alike, area=area) for area in ((0, 1e10), (32**2, 96**2), (96**2, 1e10))
     )
-    figures = [everybody.ap, everybody.ap_at(0.5), everybody.ap_at(0.75), medium.ap, large.ap]
-    return [*figures, everybody.ar, everybody.recall[0], everybody.recall[5], medium.ar, large.ar]
+    figures = [everybody.ap, *(everybody.precision_at(level).mean() for level in (0.5, 0.75)), medium.ap, large.ap]
+    recalls = [everybody.recall[0], everybody.recall[5], medium.recall.mean(), large.recall.mean()]
+    return [*figures, everybody.recall.mean(), *recalls]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -96,7 +97,7 @@ def test_at_most_twenty_results_of_a_picture_count(tmp_path):
     rng = np.random.default_rng(1)
     rows = [result(3, rng.uniform(0, 400, (17, 2)), rng) for _ in range(50)]
     results.write_text(json.dumps(rows))
-    found = matching.read(results, annotations.read(labels, "images"))
+    found = matching.best_of_pictures(matching.read(results, annotations.read(labels, "images")))
     assert np.allclose(found.scores, sorted((row["score"] for row in rows), reverse=True)[:20])
 
 

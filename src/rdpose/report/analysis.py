@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpose import geometry
 from rdpose.data.people import People
+from rdpose.evaluation.misassignment import similarities as likeness
 from rdpose.report import errors, matching
 from rdpose.report.matching import NOBODY, THRESHOLDS, Curves, Found, Similarities
 
@@ -49,7 +51,8 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
     Raises:
         FileNotFoundError, ValueError: as `matching.read`.
     """
-    found = matching.read(path, truth)
+    everything = matching.read(path, truth)
+    found = matching.best_of_pictures(everything)
     alike = matching.similarities(found, truth)
     index = crowd_index(truth)
     groups = [(index >= low) & (index < high) for _, low, high in CROWDS]
@@ -67,30 +70,21 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
         by_joint=ap_of_joints(found, truth, assigned, ignored),
         kinds=kinds,
         gains=_gains(found, truth, assigned, kinds, everybody.ap),
-        misassigned=misassigned(found, truth, alike),
+        misassigned=misassigned(everything, truth),
         finder=finder,
         likeness=likeness,
     )
 
 
 def crowd_index(truth: People) -> np.ndarray:
-    """(pictures,): mean over a picture's people of (others' joints inside the own box) / (own joints); 0 without.
-
-    The definition of CrowdPose (Li et al., CVPR 2019).
-    """
+    """(pictures,): `geometry.crowd_index` of each; crowds do not count."""
     index = np.zeros(truth.num_images)
-    labelled = truth.visible > 0
-    low, size = truth.box_xywh[:, :2], truth.box_xywh[:, 2:]  # reading counted pixels: w - 1, h - 1
+    boxes = truth.box_xywh + np.array([0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
+    counted = matching.countable(truth)
     for image in np.unique(truth.image_index):
         rows = np.arange(truth.people_of(int(image)).start, truth.people_of(int(image)).stop)
-        rows = rows[matching.countable(truth)[rows]]
-        if len(rows) < 2:
-            continue
-        offset = truth.joints[rows] - low[rows, None, None]
-        inside = ((offset >= 0) & (offset <= size[rows, None, None] + 1)).all(axis=-1) & labelled[rows]
-        counts = inside.sum(axis=-1)
-        np.fill_diagonal(counts, 0)
-        index[image] = (counts.sum(axis=1) / labelled[rows].sum(axis=1)).mean()
+        rows = rows[counted[rows]]
+        index[image] = geometry.crowd_index(boxes[rows], truth.joints[rows], truth.visible[rows] > 0)
     return index
 
 
@@ -122,23 +116,27 @@ def ap_of_joints(found: Found, truth: People, assigned: np.ndarray, ignored: np.
     return result
 
 
-def misassigned(found: Found, truth: People, alike: Similarities) -> tuple[int, int] | None:
+def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
     """How many results are nearer, by OKS, to a neighbour than to the person wanted; and of how many with neighbours.
 
-    None where the file does not say whom its results looked for (`annotation_id`, written with given boxes).
+    All results of a picture count, as for `rdpose.evaluation.misassignment`. None where the file does not say whom
+    its results looked for (`annotation_id`, written with given boxes).
     """
     if not (found.wanted != NOBODY).any():
         return None
-    wrong = total = 0
     counted = matching.countable(truth)
-    for rows, people, values in alike.blocks:
-        own = people == found.wanted[rows][:, None]
-        judged = (own & counted[people]).any(axis=1) & (counted[people].sum() > 1)
-        own_value = np.where(own, values, -1).max(axis=1)
-        other = np.where(own | ~counted[people], -1, values).max(axis=1)
-        wrong += int((judged & (other > own_value)).sum())
-        total += int(judged.sum())
-    return wrong, total
+    rows = np.flatnonzero((found.wanted != NOBODY) & counted[found.wanted])
+    visible = truth.visible * counted[:, None]
+    to_own, to_neighbour = likeness(
+        found.joints[rows],
+        found.wanted[rows],
+        truth.joints,
+        visible,
+        truth.area,
+        truth.image_index,
+        truth.skeleton.sigmas,
+    )
+    return int((to_neighbour > to_own).sum()), int((to_neighbour >= 0).sum())
 
 
 def _gains(found: Found, truth: People, assigned: np.ndarray, kinds: np.ndarray, ap: float) -> np.ndarray:

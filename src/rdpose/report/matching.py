@@ -8,7 +8,7 @@ are those of pycocotools (tests/report/test_matching.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _TINY = float(np.spacing(1.0))
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """N results of one file, sorted by picture and there by score, at most 20 in each picture."""
+    """N results of one file, sorted by picture and there by score."""
 
     image_index: np.ndarray
     """(N,) int64: row in the columns of pictures."""
@@ -83,15 +83,15 @@ def read(path: Path, truth: People) -> Found:
         raise ValueError(f"{path} has results of picture {unknown[0]}, which the annotations do not list")
     person = {int(identity): row for row, identity in enumerate(truth.person_id)}
     wanted = np.array([person.get(identity, NOBODY) for identity in table.annotation_id.tolist()], np.int64)
-    kept = _best_in_each_picture(image, table.score)
-    return Found(image[kept], table.joints[kept], table.keypoints[kept, :, 2], table.score[kept], wanted[kept])
+    order = np.lexsort((-table.score, image))
+    return Found(image[order], table.joints[order], table.keypoints[order, :, 2], table.score[order], wanted[order])
 
 
-def _best_in_each_picture(image: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Rows sorted by picture and falling score, the first MAX_RESULTS of each picture."""
-    order = np.lexsort((-scores, image))
-    starts = np.searchsorted(image[order], image[order], side="left")
-    return order[np.arange(len(order)) - starts < MAX_RESULTS]
+def best_of_pictures(found: Found) -> Found:
+    """The first MAX_RESULTS of each picture, which figures are made of."""
+    starts = np.searchsorted(found.image_index, found.image_index, side="left")
+    kept = np.arange(len(found)) - starts < MAX_RESULTS
+    return Found(*(getattr(found, column.name)[kept] for column in fields(found)))
 
 
 def countable(truth: People) -> np.ndarray:
@@ -189,12 +189,9 @@ class Curves:
         """Mean over thresholds and recalls, 0..1; NaN without people."""
         return float(self.precision.mean())
 
-    @property
-    def ar(self) -> float:
-        return float(self.recall.mean())
-
-    def ap_at(self, threshold: float) -> float:
-        return float(self.precision[int(np.argmin(abs(THRESHOLDS - threshold)))].mean())
+    def precision_at(self, threshold: float) -> np.ndarray:
+        """(101,) at RECALLS, for the nearest of the thresholds."""
+        return self.precision[int(np.argmin(abs(THRESHOLDS - threshold)))]
 
 
 def curves(found: Found, truth: People, alike: Similarities, *, area: tuple[float, float] = (0.0, np.inf)) -> Curves:

@@ -105,8 +105,7 @@ def _precision_recall(analyses: Sequence[Analysis]) -> str:
     curves = []
     for series, analysis in enumerate(analyses):
         for threshold, dash in SHOWN_THRESHOLDS:
-            row = int(np.argmin(abs(THRESHOLDS - threshold)))
-            precision = analysis.all.precision[row]
+            precision = analysis.all.precision_at(threshold)
             reached = np.flatnonzero(precision > 0)
             last = int(reached[-1]) + 1 if len(reached) else 1
             name = f"{analysis.name}, OKS {threshold}: AP {precision.mean():.3f}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rdpose import files
+from rdpose import files, geometry
 from rdpose.data.synthetic.scenes import Person, Scene, render_scene
 from rdpose.skeletons import COCO_17
 
@@ -71,26 +71,12 @@ def write_scenes(
     return path
 
 
-def crowd_index(boxes_xywh: np.ndarray, joints: np.ndarray, labelled: np.ndarray) -> float:
-    """CrowdPose's crowding of a picture, 0..1: the mean over people of others' joints in the box per own joint there.
-
-    boxes_xywh (people, 4), joints (people, joints, 2), labelled (people, joints) bool. Formula: Li et al., CrowdPose
-    (CVPR 2019); cut at 1, the upper end of its levels.
-    """
-    low, high = boxes_xywh[:, None, None, :2], (boxes_xywh[:, :2] + boxes_xywh[:, 2:])[:, None, None]
-    inside = ((joints >= low) & (joints <= high)).all(-1) & labelled
-    counts = inside.sum(-1)  # [i, j]: joints of j in the box of i
-    own = counts.diagonal()
-    ratios = (counts.sum(1) - own) / np.maximum(own, 1)
-    return float(min(1.0, ratios[own > 0].mean())) if (own > 0).any() else 0.0
-
-
 def _image_entry(image_id: int, file_name: str, scene: Scene) -> dict:
     height, width = scene.picture.shape[:2]
     boxes, joints, visible = (
         np.array([getattr(person, name) for person in scene.people]) for name in ("box_xywh", "joints", "visible")
     )
-    index = crowd_index(boxes, joints, visible > 0)
+    index = min(1.0, geometry.crowd_index(boxes, joints, visible > 0))  # CrowdPose's files end there
     return {"id": image_id, "file_name": file_name, "width": width, "height": height, "crowdIndex": round(index, 4)}
 
 
