@@ -20,11 +20,9 @@ class Means:
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.count = 0
-        self.last: Tensor | None = None
 
     def add(self, terms: dict[str, Tensor]) -> None:
         self.count += 1
-        self.last = terms["loss"]
         for name, term in terms.items():
             self.sums[name] = self.sums[name] + term if name in self.sums else term
 

@@ -17,6 +17,9 @@ NUM_MAPS = 4
 GAIN = 8.0
 """Of the maps: the convolutions start at zero, and so have their say after an eighth of the steps."""
 
+SHARPNESS = 20.0
+"""Of a box's edge in its map, over half the box's size."""
+
 
 class NeighbourMap(nn.Module):
     """Adds what the boxes say to a stem's output, and to the coarser levels after it, through convolutions that are
@@ -67,7 +70,7 @@ def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride
     return torch.cat([torch.stack([one.amax(dim=1) for one in pair], dim=1) for pair in pairs], dim=1)
 
 
-def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 20.0) -> tuple[Tensor, Tensor]:
+def soft_boxes(boxes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Two soft maps per box, each (batch, boxes, height, width): inside the box, and nearness to its centre.
 
     Inside falls from 1 to 0 across the edge, within about a tenth of the box's half size; nearness is a Gaussian
@@ -78,7 +81,7 @@ def soft_boxes(boxes: Tensor, height: int, width: int, sharpness: float = 20.0) 
     known = ((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).to(boxes.dtype)[..., None]
     across = _relative(x, boxes[..., 0], boxes[..., 2])
     down = _relative(y, boxes[..., 1], boxes[..., 3])
-    inside = [(0.5 + 0.5 * torch.tanh(sharpness / 2 * (1 - side.abs()))) * known for side in (across, down)]
+    inside = [(0.5 + 0.5 * torch.tanh(SHARPNESS / 2 * (1 - side.abs()))) * known for side in (across, down)]
     near = [torch.exp(-2 * side.square()) * known for side in (across, down)]
     return inside[0][..., None, :] * inside[1][..., :, None], near[0][..., None, :] * near[1][..., :, None]
 

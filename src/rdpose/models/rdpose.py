@@ -59,7 +59,6 @@ class RDPose(nn.Module):
         *,
         decoupling: nn.Module | None = None,
         neighbour_aware: bool = False,
-        head_std: float = 0.01,
     ) -> None:
         super().__init__()
         self.num_joints = num_joints
@@ -70,7 +69,7 @@ class RDPose(nn.Module):
         self.decoupling = decoupling
         num_maps = num_joints + (decoupling is not None)
         self.head = nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel_size=1)
-        init_conv(self.head, std=head_std)
+        init_conv(self.head, std=0.01)
 
     def forward(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
         """Heatmaps of the person that each crop was made for.
