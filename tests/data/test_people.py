@@ -50,7 +50,6 @@ def test_types_and_what_is_completed() -> None:
         "score": "float32",
         "person_id": "int64",
         "crowd": "bool",
-        "head_size": "float32",
         "image_id": "int64",
         "image_size": "int32",
         "image_source": "int32",
@@ -58,7 +57,6 @@ def test_types_and_what_is_completed() -> None:
     assert {name: str(getattr(people, name).dtype) for name in expected} == expected
     assert people.area[3] == pytest.approx(0.53 * 3 * 4)
     assert people.score.tolist() == [1] * 5
-    assert not people.head_size.any()
     assert not people.image_size.any()
     unlabelled = assemble(
         image_index=np.zeros(2),

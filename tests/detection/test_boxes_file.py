@@ -51,6 +51,16 @@ def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id
     assert len(scores) == 1
 
 
+@pytest.mark.parametrize("name", ["photo7.jpg", "7.jpg", "other/photo.jpg"])
+def test_a_picture_that_the_annotations_do_not_list_has_nobody(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(ANNOTATIONS))
+    file = DetectionsFile.read(path)
+    assert name not in file
+    assert file.image_id(name) is None
+    assert file.image_id("7") == 7  # the frame of a video
+
+
 def test_others_are_left_out_and_the_best_come_first() -> None:
     rows = [row(image_id=1, score=s) for s in (0.2, 0.4, 0.9)]
     rows += [row(image_id=1, category_id=2), row(image_id=1, bbox=[1, 1, 0, 5]), row(image_id=2)]

@@ -1,7 +1,8 @@
 """COCO-format annotation files -> People: COCO, CrowdPose, OCHuman, PoseTrack18, AIC and people's own.
 
 What files leave out or get wrong has one meaning each: no `area` (CrowdPose) is 0.53 x the box's; no `keypoints` is
-a person without labels; `num_keypoints` is not read, the flags of the joints are; no `annotations` (COCO test-dev)
+a person without labels; `num_keypoints` is not read, the flags of the joints are; `ignore` makes a crowd of someone
+without labels, others count, as in pycocotools' figures; no `annotations` (COCO test-dev)
 is pictures without people; a picture without `width` and `height` does not clip its boxes.
 
 Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
@@ -15,21 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import geometry, skeletons
+from rdpose import categories, geometry, skeletons
 from rdpose.data.people import People, assemble, reorder
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_annotations
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
-
-HEAD_SIZE_OF_DIAGONAL = 0.6
-"""PCKh's unit as a share of the head box's diagonal (MPII)."""
 
 
 def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
     """Reads a COCO-format file; `data.annotations.read` says what comes back and what is raised."""
     content = _lists(path)
     images = _images(content["images"], path)
-    category, category_ids = _person_category(content["categories"], path)
+    category, category_ids = categories.people(content["categories"], path)
     own = skeletons.from_category(category, name=Path(path).stem) if category.get("keypoints") else None
     if own is None and skeleton is None:
         raise ValueError(f"{path} does not name its joints (`keypoints` of a category); name a skeleton, such as coco")
@@ -46,7 +44,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
         joints, visible = reorder(joints, visible, _columns(wanted, own, path))
     return assemble(
         **images,
-        **_person_columns(rows, box[kept], path),
+        **_person_columns(rows, box[kept], visible, path),
         image_index=image_index[kept],
         box_xywh=clipped[kept],
         joints=joints,
@@ -81,17 +79,6 @@ def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} gives the picture id {ids[clash[0]]} to several files; ids must be unique")
     kept = np.sort(first)
     return {"image_id": ids[kept], "image_name": names[kept], "image_size": size[kept]}
-
-
-def _person_category(categories: Rows, path: Path | str) -> tuple[dict[str, Any], set[int]]:
-    """The category that has joints, and the ids of all that have the same ones; without any, the one called person."""
-    with_joints = [category for category in categories if category.get("keypoints")]
-    people = [category for category in with_joints or categories if category.get("name") == "person"]
-    chosen = (people or with_joints or categories or [{}])[0]
-    alike = [c for c in with_joints if c["keypoints"] == chosen.get("keypoints")] or [chosen]
-    if not people and len(alike) < len(with_joints):
-        raise ValueError(f"{path} has categories with different joints and none called person; split the file")
-    return chosen, {int(category["id"]) for category in alike if "id" in category}
 
 
 def _rows_of_people(
@@ -138,13 +125,12 @@ def _columns(wanted: Skeleton, own: Skeleton, path: Path | str) -> np.ndarray:
     return columns
 
 
-def _person_columns(rows: Rows, box_xywh: np.ndarray, path: Path | str) -> dict[str, np.ndarray]:
+def _person_columns(rows: Rows, box_xywh: np.ndarray, visible: np.ndarray, path: Path | str) -> dict[str, np.ndarray]:
     """What is known of people besides box and joints; the area of a file without one is a share of the box's."""
     area = column(rows, "area", np.float32, path, default=0)
-    head = boxes(rows, path, key="bbox_head")
+    ignored = np.array([bool(row.get("ignore")) for row in rows], dtype=bool)
     return {
         "area": np.where(area > 0, area, AREA_OF_BOX * box_xywh[:, 2] * box_xywh[:, 3]),
         "person_id": column(rows, "id", np.int64, path),
-        "crowd": np.array([bool(row.get("iscrowd")) or bool(row.get("ignore")) for row in rows], dtype=bool),
-        "head_size": HEAD_SIZE_OF_DIAGONAL * np.nan_to_num(np.hypot(head[:, 2], head[:, 3])),
+        "crowd": np.array([bool(row.get("iscrowd")) for row in rows], dtype=bool) | (ignored & ~visible.any(axis=1)),
     }

@@ -15,7 +15,7 @@ from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
-    *("score", "person_id", "crowd", "head_size"),
+    *("score", "person_id", "crowd"),
 )
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source")
 
@@ -39,9 +39,7 @@ class People:
     person_id: np.ndarray
     """(N,) int64: annotation id; the row in the file where it has none (MPII, detections)."""
     crowd: np.ndarray
-    """(N,) bool: a group marked as one (iscrowd) or a person to be ignored."""
-    head_size: np.ndarray
-    """(N,) float32: 0.6 x diagonal of the head box, the unit of PCKh; 0 unknown."""
+    """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
 
     image_id: np.ndarray
     """(M,) int64; unique within one source."""
@@ -123,7 +121,7 @@ def assemble(
     """People of one source from columns in any order: sorts them by picture, and completes what is not known.
 
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
-    `crowd` False, `head_size` 0, `image_size` 0.
+    `crowd` False, `image_size` 0.
     """
     people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
@@ -156,7 +154,6 @@ def _defaults(box_xywh: np.ndarray, num_joints: int) -> dict[str, np.ndarray]:
         "score": np.ones(people, np.float32),
         "person_id": np.arange(people, dtype=np.int64),
         "crowd": np.zeros(people, np.bool_),
-        "head_size": np.zeros(people, np.float32),
     }
 
 

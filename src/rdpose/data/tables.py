@@ -49,15 +49,15 @@ def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default:
     return array
 
 
-def boxes(rows: Rows, path: Path | str, *, key: str = "bbox") -> np.ndarray:
-    """(rows, 4) float64 boxes under `key`; not a number where a row has none, or fewer or more than four numbers."""
+def boxes(rows: Rows, path: Path | str) -> np.ndarray:
+    """(rows, 4) float64 `bbox`es; not a number where a row has none, or fewer or more than four numbers."""
     missing = [np.nan] * 4
-    found = [row.get(key) for row in rows]
+    found = [row.get("bbox") for row in rows]
     try:
         filled = [box if isinstance(box, list) and len(box) == 4 else missing for box in found]
         return np.array(filled, dtype=np.float64).reshape(-1, 4)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: a `{key}` holds something else than numbers ({error})") from None
+        raise ValueError(f"{path}: a `bbox` holds something else than numbers ({error})") from None
 
 
 def find_rows(wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:

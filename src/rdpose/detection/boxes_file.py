@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from rdpose import geometry
+from rdpose import categories, geometry
 from rdpose.detection.detections import Detections, sift
 from rdpose.files import read_json
 
 Key = int | str
 Row = Mapping[str, Any]
 PERSON = 1
-"""COCO's number for a person."""
+"""COCO's number for a person, for files that list no categories."""
 
 
 class DetectionsFile:
@@ -29,20 +29,29 @@ class DetectionsFile:
     Args:
         rows: `{image_id or file_name, bbox (left, top, width, height), score, category_id}`; without a score 1,
             without a category a person.
-        names: file names of image ids, as an annotation file gives them.
+        names: file names of image ids, as an annotation file gives them; a picture of no such name has no number then.
+        people: the category ids of people.
         min_score: boxes below it are left out.
     """
 
-    def __init__(self, rows: Iterable[Row], *, names: Mapping[int, str] | None = None, min_score: float = 0.0) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        *,
+        names: Mapping[int, str] | None = None,
+        people: Collection[int] = (PERSON,),
+        min_score: float = 0.0,
+    ) -> None:
+        self._all_named = names is not None
         self.ids = {name: number for number, name in (names or {}).items()}
-        people: dict[Key, list[Row]] = defaultdict(list)
+        of_picture: dict[Key, list[Row]] = defaultdict(list)
         for row in rows:
-            if row.get("category_id", PERSON) == PERSON and not row.get("iscrowd"):
-                people[_key(row)].append(row)
+            if ("category_id" not in row or row["category_id"] in people) and not row.get("iscrowd"):
+                of_picture[_key(row)].append(row)
             if "file_name" in row and isinstance(row.get("image_id"), int):
                 self.ids[row["file_name"]] = row["image_id"]
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
-        self._people = {key: _detections(own, min_score) for key, own in people.items()}
+        self._people = {key: _detections(own, min_score) for key, own in of_picture.items()}
 
     @classmethod
     def read(cls, path: str | Path, *, min_score: float = 0.0) -> DetectionsFile:
@@ -53,12 +62,12 @@ class DetectionsFile:
             ValueError: it is not JSON, or not such a file.
         """
         content = read_json(path)
-        names, rows = None, content
         try:
-            if isinstance(content, dict):
-                names = {image["id"]: image["file_name"] for image in content["images"]}
-                rows = content["annotations"]
-            return cls(rows, names=names, min_score=min_score)
+            if not isinstance(content, dict):
+                return cls(content, min_score=min_score)
+            names = {image["id"]: image["file_name"] for image in content["images"]}
+            _, people = categories.people(content.get("categories") or [], path)
+            return cls(content["annotations"], names=names, people=people or {PERSON}, min_score=min_score)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no file of boxes ({type(error).__name__}: {error}): expected a list of objects with "
@@ -79,7 +88,7 @@ class DetectionsFile:
         """The number by which the file knows a picture, if it does."""
         if (number := self.ids.get(name, self.ids.get(PurePosixPath(name).name))) is not None:
             return number
-        number = _number(name)
+        number = None if self._all_named and PurePosixPath(name).suffix else _number(name)
         return number if number in self._people else None
 
     def _find(self, name: str) -> Key | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from hotcoco import COCO, COCOeval
 
-from rdpose import files, skeletons
+from rdpose import categories, files, skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.scores import Scores
 from rdpose.geometry import AREA_OF_BOX
@@ -32,6 +32,8 @@ class Truth:
     path: Path
     coco: COCO
     skeleton: Skeleton
+    category_ids: frozenset[int]
+    """Of people."""
     note: str = ""
 
 
@@ -77,10 +79,11 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
         coco, note = (whole, "") if whole else _completed(json.loads(content), areas_from_boxes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole COCO annotation file ({error}); fetch it again") from None
-    categories = coco.load_cats(coco.get_cat_ids())
-    if not categories or not coco.get_img_ids():
+    listed = coco.load_cats(coco.get_cat_ids())
+    if not listed or not coco.get_img_ids():
         raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")
-    return Truth(Path(path), coco, results.joints_of(categories, skeleton, path), note)
+    _, people = categories.people(listed, path)
+    return Truth(Path(path), coco, results.joints_of(listed, skeleton, path), frozenset(people), note)
 
 
 def _as_it_is(path: Path | str) -> COCO | None:
@@ -98,7 +101,7 @@ def _completed(content: dict[str, Any], areas_from_boxes: bool) -> tuple[COCO, s
             lacking += 1
             person["area"] = AREA_OF_BOX * person["bbox"][2] * person["bbox"][3]
         if "num_keypoints" not in person:
-            person["num_keypoints"] = sum(flag > 0 for flag in person.get("keypoints", ())[2::3])
+            person["num_keypoints"] = sum(flag > 0 for flag in (person.get("keypoints") or ())[2::3])
     note = f"areas of {lacking} people are {AREA_OF_BOX} x box" if lacking and not areas_from_boxes else ""
     # What plays no part is left out: the evaluator is strict about it (OCHuman's `info` has a year in quotes).
     return COCO({key: content[key] for key in ("images", "annotations", "categories")}), note
@@ -139,6 +142,8 @@ def figures(
         )
     evaluator = COCOeval(truth.coco, found, "keypoints")
     evaluator.params.kpt_oks_sigmas = [float(sigma) for sigma in sigmas]
+    evaluator.params.cat_ids = sorted(truth.category_ids)
+    evaluator.params.use_cats = len(truth.category_ids) == 1  # people of several kinds are all people
     if image_ids is not None:
         evaluator.params.img_ids = list(image_ids)
     # It prints what it sums up, and warns of sigmas other than COCO's, which are meant here.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rdpose import files
+from rdpose import categories, files
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
@@ -16,7 +17,7 @@ from rdpose.skeletons import Skeleton
 
 @dataclass(frozen=True, eq=False)
 class LabelledPeople:
-    """m people with at least one labelled joint, groups marked as crowd left out, in the order of the file."""
+    """m people with at least one labelled joint, in the order of the file; crowds are left out."""
 
     path: Path
     person_id: np.ndarray
@@ -42,7 +43,9 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
     content = files.read_json(path)
     try:
         skeleton = results.joints_of(content["categories"], skeleton, path)
-        people = [p for p in content["annotations"] if any(p.get("keypoints", ())[2::3]) and not p.get("iscrowd")]
+        _, ids_of_people = categories.people(content["categories"], path)
+        of_people = [p for p in content["annotations"] if p.get("category_id", min(ids_of_people)) in ids_of_people]
+        people = [p for p in of_people if _is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
         areas = [p["area"] if "area" in p else AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
@@ -53,6 +56,10 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
     return LabelledPeople(
         Path(path), ids[:, 0], ids[:, 1], table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
     )
+
+
+def _is_labelled(annotation: dict[str, Any]) -> bool:
+    return not annotation.get("iscrowd") and any((annotation.get("keypoints") or ())[2::3])
 
 
 def own_result(found: Results, person_id: np.ndarray, source: results.Source, path: Path | str) -> np.ndarray:

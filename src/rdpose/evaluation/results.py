@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import files, skeletons
+from rdpose import categories, files, skeletons
 from rdpose.skeletons import Skeleton
 
 Source = Path | str | Sequence[dict[str, Any]]
@@ -93,14 +93,14 @@ def _column(rows: Sequence[dict[str, Any]], key: str, dtype: type[np.generic], n
     return column
 
 
-def joints_of(categories: Sequence[dict[str, Any]], asked: Skeleton | None, path: Path | str) -> Skeleton:
+def joints_of(listed: Sequence[dict[str, Any]], asked: Skeleton | None, path: Path | str) -> Skeleton:
     """The joints that results are measured in: as asked or, by default, as an annotation file's category names them.
 
     Raises:
         ValueError: the file names other joints, or other places for them, than asked; or nobody names any.
     """
-    named = [category for category in categories if category.get("keypoints")]
-    own = skeletons.from_category(named[0]) if named else None
+    person, _ = categories.people(listed, path)
+    own = skeletons.from_category(person) if person.get("keypoints") else None
     if own and asked and own.joints != asked.joints:
         raise ValueError(
             f"{path} lists the joints {', '.join(own.joints)}, the skeleton {asked.name} "
