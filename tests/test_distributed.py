@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from many import assert_no_thread_of_the_group, torchrun
+from near import label_near
 from rdpose import testing
 from rdpose.settings import Settings
 
@@ -19,8 +20,8 @@ NUM_PICTURES = 5
 """Divided by neither two nor three."""
 
 
-def rows_in(folder: Path) -> list[dict]:
-    return json.loads((folder / "results" / "keypoints_five_results.json").read_text())
+def results_in(folder: Path) -> Path:
+    return folder / "results" / "keypoints_five_results.json"
 
 
 @pytest.fixture
@@ -34,13 +35,7 @@ def five_pictures(tiny_crowd: Path, tiny_settings: Maker, tiny_weights: Path, tm
     path.write_text(json.dumps(labels))
     settings = tiny_settings(f"data.test.annotations={path}", "name=alone")
     testing.test_weights(settings, tiny_weights)
-    found = {row["annotation_id"]: row["keypoints"] for row in rows_in(settings.run_dir)}
-    rng = np.random.default_rng(0)
-    for row in labels["annotations"]:
-        table = np.array(found[row["id"]]).reshape(-1, 3)
-        table[:, :2] += rng.normal(0, 0.05 * row["area"] ** 0.5, (len(table), 2))
-        row["keypoints"] = np.where([True, True, False], table, 2).ravel().tolist()
-    path.write_text(json.dumps(labels))
+    label_near(path, results_in(settings.run_dir))
     return path
 
 
@@ -55,7 +50,7 @@ def test_many_processes_find_what_one_finds(
         out = torchrun(world, "-m", "rdpose", *run)
         assert out.count("| AP |") == 1
         folder = tmp_path / "crowds" / "hrnet_small" / f"by_{world}"
-        rows[world] = rows_in(folder)
+        rows[world] = json.loads(results_in(folder).read_text())
         scores[world] = json.loads((folder / "results" / "scores.json").read_text())["figures"]
     people = [row["id"] for row in json.loads(five_pictures.read_text())["annotations"]]
     assert len(people) % 2 or len(people) % 3

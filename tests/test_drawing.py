@@ -170,7 +170,3 @@ def test_save_names_the_file_and_the_endings(tmp_path, name):
     with pytest.raises(ValueError, match=rf"{name}: .*use \.png or \.jpg"):
         drawing.save(tmp_path / name, GREY)
     assert not list(tmp_path.iterdir())
-
-
-def test_enlarge():
-    assert drawing.enlarge(GREY, 1.5).shape == (360, 480, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from near import label_near
 from rdpose import checkpoint, exported, heatmaps, testing
 from rdpose.inference import Network, open_network
 from rdpose.models import builders
@@ -142,12 +144,18 @@ def test_a_network_without_use_for_boxes(tmp_path: Path, made: Made) -> None:
         torch.testing.assert_close(open_network(report.path)[0](*batch(2, 2)), network(*batch(2, 2)), rtol=0, atol=1e-4)
 
 
-def test_equal_ap(made: Made, tiny_settings: Callable[..., Settings]) -> None:
+def test_equal_ap(made: Made, tiny_crowd: Path, tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
     """Also: exported networks are tested as others are."""
-    torch_scores = testing.test_weights(tiny_settings("name=torch"), made.weights)
+    labels = Path(shutil.copy(tiny_crowd / "annotations/person_keypoints_val2017.json", tmp_path / "near.json"))
+    near = (f"data.test.annotations={labels}", "data.root=" + str(tiny_crowd))
+    settings = tiny_settings("name=torch", *near)
+    testing.test_weights(settings, made.weights)
+    label_near(labels, settings.run_dir / "results/keypoints_near_results.json")
+    torch_scores = testing.test_weights(settings, made.weights)
+    assert torch_scores is not None
+    assert 0.05 < torch_scores.figures["AP"] < 0.95
     for report in (made.onnx, made.openvino):
-        scores = testing.test_weights(tiny_settings(f"name={report.path.suffix[1:]}"), report.path)
-        assert torch_scores is not None
+        scores = testing.test_weights(tiny_settings(f"name={report.path.suffix[1:]}", *near), report.path)
         assert scores is not None
         assert scores.figures == torch_scores.figures
 

@@ -102,7 +102,7 @@ def test_results_of_other_joint_sets(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not a whole JSON file"),
         ('{"images": []}', "not a COCO results file"),
         ('[{"image_id": 1}]', "image_id and keypoints"),
         ('[{"image_id": 1, "keypoints": [1, 2, 3]}]', "no built-in set"),

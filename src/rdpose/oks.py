@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""OKS from which on a pose counts as right, one after the other: COCO's."""
+
 _TINY = float(np.spacing(1.0))  # keeps a zero area from dividing by zero, as in COCO's own evaluator
 
 

@@ -16,11 +16,9 @@ from scipy.optimize import linear_sum_assignment
 from rdpose import drawing, oks, poses
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures
-from rdpose.data.people import People
+from rdpose.data.people import OCCLUDED, People
 from rdpose.poses import Poses
 
-OCCLUDED = 1
-"""COCO's flag of a labelled joint that is hidden."""
 LOOSE = 0.1
 """OKS from which on a pose stands for a person at all."""
 

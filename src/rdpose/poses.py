@@ -10,7 +10,6 @@ poses.to_coco(image_id=785)          # list of results that every COCO evaluator
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdpose import drawing, skeletons
+from rdpose import drawing, files, skeletons
 from rdpose.skeletons import Skeleton
 
 
@@ -209,14 +208,7 @@ def read_results(path: str | Path, skeleton: Skeleton | None = None) -> dict[int
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} does not exist: give a COCO results file, as `rdpose test` writes it"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): give a COCO results file") from None
+    rows = files.read_json(path)
     wanted = ("image_id", "keypoints")
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and all(key in row for key in wanted) for row in rows

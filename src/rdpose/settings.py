@@ -56,7 +56,7 @@ class SourceSettings(Group):
 
 class DataSettings(Group):
     dataset: str = "coco"
-    """Name in the paths of results; also the default metric."""
+    """Name in the paths of results."""
     skeleton: str = "coco"
     """coco, crowdpose, mpii, a YAML file, or `file`: as the test annotations' categories say."""
     root: str = "data/coco"
@@ -102,9 +102,9 @@ class NeighbourSettings(Group):
     withhold: Probability = 0.2
     """All neighbours are hidden from the network."""
     miss: Probability = 0.1
-    """One neighbour is missing."""
+    """Each neighbour is missing."""
     double: Probability = 0.05
-    """One neighbour is there twice, each disturbed on its own."""
+    """Each neighbour is there twice, disturbed on its own."""
     invent: Probability = 0.1
     """A box where nobody is: a detector's false alarm."""
     shift: NotNegative = 0.06

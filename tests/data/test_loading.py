@@ -208,7 +208,7 @@ def test_flip_is_one_for_picture_joints_and_boxes(people: People) -> None:
 
 
 def test_joints_stay_on_the_same_pixels_under_every_augmentation(people: People) -> None:
-    """Each joint carries a dot of its own brightness in the picture; the crop must show it at the joint's place."""
+    """A joint carries a white spot in the picture; the crop must show it at the joint's place."""
     settings = AugmentSettings(rotation=45, scale=0.35, half_body=0.5, shift=0.1)
     for index in range(12):
         rng = np.random.default_rng(index)

@@ -165,7 +165,7 @@ def _place(
     transform = np.array([[-scale if flip else scale, 0, 0], [0, scale, 0]])
     transform[:, 2] = center - transform[:, :2] @ source
     size = (shape[1], shape[0])
-    picture = cv2.warpAffine(cutout.picture, transform, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.warpAffine(cutout.picture, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(cutout.mask, transform, size, flags=cv2.INTER_LINEAR)
     joints, visible = geometry.apply(transform, cutout.joints), cutout.visible
     if flip:

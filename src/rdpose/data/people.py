@@ -17,6 +17,8 @@ PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
     *("score", "person_id", "crowd"),
 )
+OCCLUDED = 1
+"""`People.visible` of a joint that is labelled and cannot be seen."""
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source")
 
 

@@ -10,7 +10,7 @@ pixel centres at whole numbers.
 from rdpose.drawing.colors import STYLES, person_colors
 from rdpose.drawing.files import save
 from rdpose.drawing.heatmaps import draw_anchor, draw_heatmap
-from rdpose.drawing.panels import enlarge, panel
+from rdpose.drawing.panels import panel
 from rdpose.drawing.people import draw_boxes, draw_poses
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "draw_boxes",
     "draw_heatmap",
     "draw_poses",
-    "enlarge",
     "panel",
     "person_colors",
     "save",

@@ -56,12 +56,6 @@ def panel(
     return page
 
 
-def enlarge(picture: np.ndarray, times: float) -> np.ndarray:
-    """A small picture made larger, smoothly; draw on the result, with points times `times`, for sharp lines."""
-    height, width = (max(round(side * times), 1) for side in checked(picture).shape[:2])
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
 def _blank(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, dtype=np.uint8)
 

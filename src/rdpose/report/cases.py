@@ -11,7 +11,7 @@ import numpy as np
 
 from rdpose import drawing
 from rdpose.data import pictures
-from rdpose.data.people import People
+from rdpose.data.people import OCCLUDED, People
 from rdpose.drawing.files import encode
 from rdpose.report.analysis import Analysis
 from rdpose.report.matching import NOBODY, countable
@@ -22,7 +22,6 @@ SIDE = 300
 """Pixels of the longer side of a case's picture."""
 OWN, NEIGHBOURS, ANSWER = (0, 190, 140), (170, 170, 176), (255, 159, 28)
 """Colours of the person's truth, of everybody else's, and of the answers."""
-OCCLUDED = 1
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 from rdpose import oks
 from rdpose.data.people import People
 from rdpose.evaluation import results
+from rdpose.oks import THRESHOLDS
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_RESULTS = 20
 RECALLS = np.linspace(0, 1, 101)
 NOBODY = -1

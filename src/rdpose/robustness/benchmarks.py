@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rdpose import geometry
+from rdpose import files, geometry
 from rdpose.data import annotations as annotation_files
 from rdpose.data import augment
 from rdpose.data.loading import PictureCrops, PictureDataset, neighbours_in_crop
@@ -121,7 +120,7 @@ def noisy(people: People, noise: float) -> People:
 
 def _crowded(people: People, annotations: Path, above: float) -> np.ndarray:
     """Rows of the pictures whose crowdIndex is above a value."""
-    entries = json.loads(Path(annotations).read_text(encoding="utf-8"))["images"]
+    entries = files.read_json(annotations)["images"]
     if not all("crowdIndex" in entry for entry in entries):
         raise ValueError(f"{annotations}: its images have no crowdIndex to tell crowded pictures by")
     return np.flatnonzero(np.isin(people.image_id, [e["id"] for e in entries if e["crowdIndex"] > above]))

@@ -15,16 +15,16 @@ from typing import NamedTuple
 import numpy as np
 
 from rdpose import testing
+from rdpose.data.people import OCCLUDED
 from rdpose.evaluation import coco
 from rdpose.evaluation.misassignment import similarities
+from rdpose.oks import THRESHOLDS
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import Seen
 from rdpose.settings import Settings
 
-THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 HIDDEN_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 """Edges of the bins of the share of a person's labelled joints that is occluded."""
-OCCLUDED = 1
 
 
 class Likeness(NamedTuple):
