@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rdpose import settings as groups
-from rdpose.data.loading import crop_people
+from rdpose.data.crops import crop_people
 from rdpose.inference import Inference, mirror_boxes
 from rdpose.skeletons import COCO_17
 

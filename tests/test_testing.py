@@ -12,7 +12,7 @@ import torch
 
 from rdpose import checkpoint, evaluation, testing
 from rdpose.data import sources
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
 from rdpose.distributed import process
 from rdpose.inference import Inference

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rdpose import drawing
-from rdpose.data.loading import PictureCrops, PictureDataset
+from rdpose.data.crops import PictureCrops
+from rdpose.data.loading import PictureDataset
 from rdpose.models.decoupling import NeighbourDecoupling, features_at
 from rdpose.models.rdpose import RDPose
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rdpose import exported, geometry, heatmaps, zoom
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 from rdpose.legacy import weights as weight_files
 from rdpose.models.fuse import fused
 from rdpose.settings import Settings, TestSettings

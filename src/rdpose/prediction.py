@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from rdpose import geometry, heatmaps, oks
-from rdpose.data.loading import PictureCrops, crop_people
+from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.inference import Inference, open_network
 from rdpose.poses import Poses
 from rdpose.skeletons import Skeleton

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Subset
 
 from rdpose import distributed, evaluation, files, geometry, oks
 from rdpose.data import sources
-from rdpose.data.loading import PictureCrops, PictureDataset
+from rdpose.data.crops import PictureCrops
+from rdpose.data.loading import PictureDataset
 from rdpose.data.people import People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores

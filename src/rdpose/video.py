@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import cv2
 import numpy as np
@@ -92,7 +92,7 @@ class Video:
             index, last = index + 1, seconds
 
 
-def _is_file(source: str | Path | int) -> bool:
+def _is_file(source: str | Path | int) -> TypeGuard[str | Path]:
     return isinstance(source, Path) or (isinstance(source, str) and "://" not in source)
 
 

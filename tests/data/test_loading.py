@@ -12,18 +12,8 @@ from torch.utils.data import DataLoader
 
 from rdpose import geometry
 from rdpose.data import annotations, loading, pictures
-from rdpose.data.loading import (
-    CropDataset,
-    EpochSampler,
-    PictureDataset,
-    boxes_inside,
-    crop_people,
-    cut,
-    inside,
-    neighbours_in_crop,
-    rivals_in_crop,
-    warp,
-)
+from rdpose.data.crops import boxes_inside, crop_people, cut, inside, neighbours_in_crop, rivals_in_crop, warp
+from rdpose.data.loading import CropDataset, EpochSampler, PictureDataset
 from rdpose.data.people import People
 from rdpose.settings import AugmentSettings, NeighbourSettings
 
@@ -182,7 +172,7 @@ def test_still_samples_are_the_boxes_crops(people: People) -> None:
     row = dataset.rows[3]
     sample, picture = dataset[0, 3], pictures.read(people.image_path(people.image_index[row]))
     transform = geometry.crop_transform(*geometry.crop_region(people.box_xywh[row], 64 / 96), SIZE)
-    assert np.array_equal(sample["image"].permute(1, 2, 0).numpy(), loading.warp(picture, transform, SIZE))
+    assert np.array_equal(sample["image"].permute(1, 2, 0).numpy(), warp(picture, transform, SIZE))
     np.testing.assert_allclose(sample["joints"].numpy(), geometry.apply(transform, people.joints[row]), atol=1e-4)
     x1, y1, x2, y2 = sample["box"].tolist()
     assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((32, 48), abs=1e-3)
@@ -221,7 +211,7 @@ def test_joints_stay_on_the_same_pixels_under_every_augmentation(people: People)
         picture = np.zeros((300, 300, 3), np.uint8)
         x, y = people.joints[row][5].round().astype(int)
         picture[y - 3 : y + 4, x - 3 : x + 4] = 255
-        crop = loading.warp(picture, transform, SIZE)
+        crop = warp(picture, transform, SIZE)
         at = geometry.apply(transform, np.array([[x, y]], np.float32))[0].round().astype(int)
         if (at >= 0).all() and (at < SIZE).all():
             assert crop[at[1], at[0], 0] == 255

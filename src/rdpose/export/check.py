@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rdpose import exported, heatmaps
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 from rdpose.inference import Network
 from rdpose.settings import Settings
 

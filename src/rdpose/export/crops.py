@@ -9,7 +9,8 @@ import numpy as np
 from rdpose import geometry
 from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, synthetic
-from rdpose.data.loading import PictureCrops, PictureDataset, crop_people
+from rdpose.data.crops import PictureCrops, crop_people
+from rdpose.data.loading import PictureDataset
 from rdpose.settings import Settings
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")

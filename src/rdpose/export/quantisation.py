@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from rdpose import exported
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 
 BACKBONE = "backbone."
 """In the names of its weights. The rest, a hundredth of the work, stays exact: anchor, FDM, head."""

@@ -12,7 +12,8 @@ import torch
 from rdpose import files, geometry
 from rdpose.data import annotations as annotation_files
 from rdpose.data import augment
-from rdpose.data.loading import PictureCrops, PictureDataset, neighbours_in_crop
+from rdpose.data.crops import PictureCrops, neighbours_in_crop
+from rdpose.data.loading import PictureDataset
 from rdpose.data.people import People
 from rdpose.evaluation import coco
 from rdpose.skeletons import Skeleton

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import PoseNetwork, has_anchor, knows_boxes, look
 from rdpose.robustness.measures import measure, measure_by_hidden_share

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rdpose import geometry, heatmaps
-from rdpose.data.loading import PictureCrops
+from rdpose.data.crops import PictureCrops
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose
 
