@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from rdpose import checkpoint, cli, config, skeletons
+from rdpose.data import pictures
 from rdpose.models import builders
 
 Labels = dict[str, Any]
@@ -127,6 +128,23 @@ def test_unusual_pictures_are_pictures(command, crowd: Path, tmp_path: Path, tin
     assert np.isfinite(found[1]).all()
     if convert is turned_by_exif:  # annotations count stored pixels
         np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_labels_of_upright_pictures_fit_pictures_that_are_stored_sideways(
+    command, crowd: Path, tmp_path: Path, tiny_weights: Path
+) -> None:
+    """As telephones store them and labelling tools show them."""
+    found = []
+    for sideways in (False, True):
+        for path in (crowd / "images/val2017").iterdir():
+            picture = pictures.read(path)
+            stored = np.rot90(picture) if sideways else picture
+            jpeg = cv2.imencode(".jpg", stored[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+            path.write_bytes(turned_by_exif(jpeg) if sideways else jpeg)
+        status, _, said = command("test", "--weights", tiny_weights)
+        assert status == 0, said
+        found.append(np.array([row["keypoints"] for row in results_in(tmp_path)]))
+    assert np.median(np.abs(found[0] - found[1])) < 0.5
 
 
 def test_a_cmyk_picture_is_a_picture(command, crowd: Path, tiny_weights: Path) -> None:

@@ -23,6 +23,18 @@ from rdpose.testing import Found
 Maker = Callable[..., Settings]
 
 
+def test_weights_of_another_network_than_the_settings_are_told(
+    tiny_settings: Maker, tiny_weights: Path, capsys: pytest.CaptureFixture
+) -> None:
+    testing.test_weights(tiny_settings(), tiny_weights)
+    assert "as it was made" not in capsys.readouterr().err
+    testing.test_weights(tiny_settings("model.image_size=[96,128]", "model.variant=plain"), tiny_weights)
+    told = capsys.readouterr().err
+    assert f"{tiny_weights} is tested as it was made: " in told
+    assert "variant rdpose (settings: plain)" in told
+    assert "image_size (64, 96) (settings: (96, 128))" in told
+
+
 @pytest.fixture
 def people(tiny_settings: Maker) -> People:
     settings = tiny_settings()

@@ -12,7 +12,7 @@ import numpy as np
 
 from rdpose import anatomy, checkpoint, config, drawing, prediction, testing, training
 from rdpose.data import annotations as annotation_files
-from rdpose.data import pictures, sources, synthetic
+from rdpose.data import sources, synthetic
 from rdpose.data.loading import PictureDataset
 from rdpose.data.people import People
 from rdpose.models.rdpose import RDPose
@@ -97,7 +97,7 @@ def draw_found(weights: Path, people: People, path: Path, *, num: int) -> Path:
     drawn = []
     for image in range(min(num, people.num_images)):
         mine = few.image_index[found.rows] == image
-        picture = pictures.read(few.image_path(image))
+        picture = few.picture(image)
         drawn.append(drawing.draw_poses(picture, found.joints[mine], found.confidence[mine], people.skeleton))
     half = -(-len(drawn) // 2)
     return drawing.save(path, drawing.panel([drawn[:half], drawn[half:]]))

@@ -55,10 +55,10 @@ def plot_results(
         shown = found[image_id][found[image_id].scores >= min_score]
         row = None if truth is None else image_row(truth, image_id, annotations)
         name = file_name(image_id) if truth is None or row is None else str(truth.image_name[row])
-        picture = pictures.read(os.path.join(images, name))
         if truth is None or row is None:
-            drawn = poses.draw(picture, shown, style=style)
+            drawn = poses.draw(pictures.read(os.path.join(images, name)), shown, style=style)
         else:
+            picture = truth.picture(row)
             alone = poses.draw(picture, shown, colors=colors_of_truth(shown, truth, row), style=style)
             drawn = drawing.panel([[alone, draw_truth(picture, truth, row, style=style)]], ["found", "truth"])
         yield drawing.save(Path(out, name).with_suffix(".png"), drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from rdpose.distributed import Process
 from rdpose.evaluation import Scores
 from rdpose.inference import Inference, Network, open_network
 from rdpose.progress import Bar
-from rdpose.settings import Settings, TestSettings
+from rdpose.settings import ModelSettings, Settings, TestSettings
 from rdpose.skeletons import Skeleton
 
 
@@ -85,7 +86,8 @@ def annotations_of(settings: Settings) -> Path:
 def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
     """Test a weights file (by default the run's best) or an exported network on the set that the settings name.
 
-    The network is built as the file says; data and test settings are those given.
+    The network is built as the file says (its input size, if it does not, is the settings'); data and test settings
+    are those given.
 
     Raises:
         ValueError: the network's joints are not the test set's.
@@ -93,18 +95,30 @@ def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
     path = weights or settings.run_dir / "model_best.safetensors"
     asked = sources.skeleton_of(settings.data)
     with distributed.process() as here:
-        network, trained = open_for(path, asked, here)
+        network, trained = open_for(path, asked, here, like=settings.model)
+        if here.is_main:
+            tell_difference(path, trained.model, settings.model)
         settings = settings.model_copy(update={"model": trained.model})
         return test(network, asked, settings, here, folder=settings.run_dir / "results")
 
 
-def open_for(path: Path, asked: Skeleton, here: Process) -> tuple[Network, Settings]:
-    """A network of a file, on this process's device, and its settings.
+def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> None:
+    """Say on standard error where a weights file is another network than the settings describe."""
+    pairs = {key: (value, getattr(asked, key)) for key, value in own if key != "init"}
+    different = [f"{key} {value} (settings: {other})" for key, (value, other) in pairs.items() if value != other]
+    if different:
+        print(f"{path} is tested as it was made: {', '.join(different)}", file=sys.stderr)
+
+
+def open_for(
+    path: Path, asked: Skeleton, here: Process, *, like: ModelSettings | None = None
+) -> tuple[Network, Settings]:
+    """A network of a file, on this process's device, and its settings; `like` as `open_network` takes it.
 
     Raises:
         ValueError: it finds other joints than those asked for.
     """
-    network, settings, skeleton = open_network(path)
+    network, settings, skeleton = open_network(path, like)
     if asked.joints != skeleton.joints:
         raise ValueError(
             f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "

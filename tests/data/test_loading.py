@@ -268,7 +268,7 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 def test_a_picture_is_read_once_for_all_its_people(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[str] = []
     read = pictures.read
-    monkeypatch.setattr(pictures, "read", lambda path: reads.append(path) or read(path))
+    monkeypatch.setattr(pictures, "read", lambda path, **more: reads.append(path) or read(path, **more))
     dataset = PictureDataset(people, SIZE, max_neighbours=3)
     items = [dataset[index] for index in range(len(dataset))]
     assert len(reads) == len(set(reads)) == people.num_images

@@ -64,7 +64,7 @@ def test_hidden_joints_are_occluded_and_the_rest_stay(
 
 def test_a_person_in_front_keeps_their_pixels(singles: tuple[People, Path], cutouts: list[pasted.Cutout]) -> None:
     people = singles[0]
-    original = pasted.pictures.read(people.image_path(0)).astype(int)
+    original = people.picture(0).astype(int)
     for seed in range(12):
         scene = pasted.paste(np.random.default_rng(seed), people, 0, cutouts, num_cutouts=(1, 1), overlap=(0.9, 0.9))
         base = next(p for p in scene.people if np.array_equal(p.joints, people.joints[0]))

@@ -110,6 +110,17 @@ def test_orientation_is_applied_only_when_asked_for(scene: np.ndarray) -> None:
     assert (pictures.read(stored, upright=True) == as_stored).all()
 
 
+def test_a_picture_is_turned_where_its_annotations_were_made_upright(scene: np.ndarray) -> None:
+    stored = encode(".jpg", scene, cv2.IMWRITE_JPEG_QUALITY, 98)
+    turned, as_stored = with_exif(stored, 6), pictures.read(stored)
+    assert (pictures.read(turned, size_wh=(W, H)) == as_stored).all()
+    assert (pictures.read(turned, size_wh=np.array([H, W])) == np.rot90(as_stored, -1)).all()
+    assert (pictures.read(turned, size_wh=(0, 0)) == as_stored).all()
+    for picture in (stored, turned):
+        with pytest.raises(ValueError, match=rf"is {W}x{H} \(width x height\), its annotations count in 12x{H}: scale"):
+            pictures.read(picture, size_wh=(12, H))
+
+
 def damaged(scene: np.ndarray) -> dict[str, bytes]:
     noisy = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     jpeg, png, webp, bmp = (encode(extension, noisy) for extension in (".jpg", ".png", ".webp", ".bmp"))

@@ -24,6 +24,7 @@ from rdpose.legacy import conversion, names, pickles, weights
 from rdpose.legacy.guesses import Asked
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
+from rdpose.settings import ModelSettings
 
 State = dict[str, Tensor]
 
@@ -259,6 +260,22 @@ def test_joints_by_their_number(tmp_path: Path, num_joints: int, skeleton: str, 
         assert reading.settings.data.skeleton == reading.settings.data.metric == skeleton
         assert reading.settings.model.image_size == size
         assert f"{size[0]}x{size[1]} (width x height) is assumed" in reading.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [("model_best", None), ("hrnet_128x96", "its name says an input of 96x128; it is asked for 288x384")],
+)
+def test_a_foreign_file_is_tested_at_the_size_that_settings_say(tmp_path: Path, name: str, note: str | None) -> None:
+    like = ModelSettings(image_size=(288, 384), sigma=2.5)
+    reading = weights.read(save(tmp_path / f"{name}.pth", published(network_of())), Asked(like=like))
+    assert (reading.settings.model.image_size, reading.settings.model.sigma) == ((288, 384), 2.5)
+    assert [line for line in reading.notes if "input" in line] == ([f"{note} (width x height)"] if note else [])
+
+
+def test_own_weights_know_themselves(tmp_path: Path, tiny_weights: Path) -> None:
+    like = ModelSettings(image_size=(288, 384))
+    assert weights.read(tiny_weights, Asked(like=like)).settings == weights.read(tiny_weights).settings
 
 
 def test_unknown_joints_must_be_named(tmp_path: Path) -> None:

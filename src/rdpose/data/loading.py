@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from rdpose import geometry
-from rdpose.data import augment, crops, pictures
+from rdpose.data import augment, crops
 from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
 from rdpose.models.perturbation import NUM_DRAWS
@@ -61,7 +61,7 @@ class CropDataset(Dataset):
         transform = geometry.crop_transform(view.center, view.size, self.image_size, view.rotation_deg, view.flip)
         boxes = crops.boxes_inside(geometry.xywh_to_xyxy(people.box_xywh[rows[1:]]), view.frame_xyxy)
         others = augment.disturb_neighbours(rng, boxes, self.neighbours)
-        picture = pictures.read(people.image_path(people.image_index[row]))
+        picture = people.picture(people.image_index[row])
         crop = augment.change_pixels(
             rng, crops.warp(*crops.cut(picture, transform, view.frame_xyxy), self.image_size), self.augment
         )
@@ -132,7 +132,7 @@ class PictureDataset(Dataset):
         rows = self.people.people_of(self.images[index])
         wanted = np.flatnonzero(self.wanted[rows])
         found = crops.crop_people(
-            pictures.read(self.people.image_path(self.images[index])),
+            self.people.picture(self.images[index]),
             geometry.xywh_to_xyxy(self.people.box_xywh[rows]),
             self.image_size,
             max_neighbours=self.max_neighbours,

@@ -18,7 +18,6 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data import annotations as annotation_files
-from rdpose.data import pictures
 from rdpose.data.people import People
 from rdpose.data.synthetic import Person, Scene
 from rdpose.data.synthetic.dataset import write_scenes
@@ -102,7 +101,7 @@ def paste(
         num_cutouts: least and most.
         overlap: how much of the narrower one's width lies over the other's, 0..1, drawn evenly.
     """
-    picture = pictures.read(people.image_path(int(people.image_index[row])))
+    picture = people.picture(int(people.image_index[row]))
     box = people.box_xywh[row]
     joints, visible = people.joints[row], people.visible[row]
     base = _Layer(picture, silhouette(joints, visible, box, picture.shape[:2]), joints, visible)
@@ -141,7 +140,7 @@ class _Layer:
 
 
 def _cut_out(people: People, row: int, polygons: list[list[float]]) -> Cutout:
-    picture = pictures.read(people.image_path(int(people.image_index[row])))
+    picture = people.picture(int(people.image_index[row]))
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.array(p).reshape(-1, 2).round().astype(np.int32) for p in polygons], 255)
     x, y, w, h = cv2.boundingRect(mask)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rdpose.data import pictures
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
@@ -61,9 +62,9 @@ class People:
     """Rows of the files that are not here: reason -> number."""
 
     def __post_init__(self) -> None:
-        people, pictures = len(self.image_index), len(self.image_id)
+        people = len(self.image_index)
         for name in (*PERSON_COLUMNS, *IMAGE_COLUMNS):
-            expected = people if name in PERSON_COLUMNS else pictures
+            expected = people if name in PERSON_COLUMNS else len(self.image_id)
             assert len(getattr(self, name)) == expected, f"{name} has {len(getattr(self, name))} rows, not {expected}"
         assert self.joints.shape == (people, self.skeleton.num_joints, 2), self.joints.shape
         assert np.all(np.diff(self.image_index) >= 0), "people are not sorted by picture"
@@ -78,6 +79,14 @@ class People:
     def image_path(self, image: int) -> str:
         """Where the picture in row `image` lies, as `pictures.read` takes it."""
         return os.path.join(self.image_roots[self.image_source[image]], self.image_name[image])
+
+    def picture(self, image: int) -> np.ndarray:
+        """The picture in row `image`, (height, width, 3) RGB uint8, of the size that the annotations count in.
+
+        Raises:
+            FileNotFoundError, ValueError: as `pictures.read`.
+        """
+        return pictures.read(self.image_path(image), size_wh=self.image_size[image])
 
     def people_of(self, image: int) -> slice:
         """The rows of the people in picture `image`."""

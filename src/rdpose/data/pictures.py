@@ -17,28 +17,31 @@ from pathlib import Path
 import cv2
 import numpy as np
 from cv2.utils import logging
+from numpy.typing import ArrayLike
 
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", 0xDA
 _IN_ZIP = re.compile(r"(.+?\.zip)[@/\\]+(.+)", re.IGNORECASE)
 
 
-def read(source: Path | str | bytes, *, upright: bool = False) -> np.ndarray:
+def read(source: Path | str | bytes, *, upright: bool = False, size_wh: ArrayLike = (0, 0)) -> np.ndarray:
     """Reads a picture.
 
     Grey becomes RGB, CMYK is converted, 16 bits become 8 (the upper ones), transparency is laid over white.
 
     Args:
         source: a file, a file in a zip (`pictures.zip@name.jpg`, `pictures.zip/name.jpg`), or a file's content.
-        upright: turn the picture as its EXIF orientation says. Off by default: annotations count the stored pixels.
-            A transparent picture stays as it is stored.
+        upright: turn the picture as its EXIF orientation says. Off by default: COCO's annotations count the stored
+            pixels. A transparent picture stays as it is stored.
+        size_wh: (width, height) in which annotations count, 0 where they do not say; where only the upright picture
+            has this size, it is turned.
 
     Returns:
         (height, width, 3) RGB uint8, contiguous.
 
     Raises:
         FileNotFoundError: there is no such file, zip, or file in the zip.
-        ValueError: the content is empty, cut off, damaged, or no picture.
+        ValueError: the content is empty, cut off, damaged, or no picture; or it is of another size than `size_wh`.
     """
     data, name = (source, "a picture given as bytes") if isinstance(source, bytes) else (load(source), str(source))
     fault = _fault(data)
@@ -46,7 +49,24 @@ def read(source: Path | str | bytes, *, upright: bool = False) -> np.ndarray:
     if picture is None:
         reason = fault or "is damaged or of an unknown kind (JPEG, PNG, WebP and BMP are read)"
         raise ValueError(f"{name} {reason}; fetch the file again or take it off the list")
-    return picture
+    return picture if _is_of(size_wh, picture) else _turned(data, picture, size_wh, name)
+
+
+def _is_of(size_wh: ArrayLike, picture: np.ndarray) -> bool:
+    width, height = np.asarray(size_wh).tolist()
+    return not (width and height) or (height, width) == picture.shape[:2]
+
+
+def _turned(data: bytes, picture: np.ndarray, size_wh: ArrayLike, name: str) -> np.ndarray:
+    """The picture as its EXIF orientation says, for annotations made in a program that shows it so."""
+    upright = _decode(data, upright=True)
+    if upright is None or not _is_of(size_wh, upright):
+        stored, asked = ("x".join(map(str, size)) for size in (picture.shape[1::-1], np.asarray(size_wh).tolist()))
+        raise ValueError(
+            f"{name} is {stored} (width x height), its annotations count in {asked}: scale their joints and boxes with "
+            "`width` and `height`, or fetch the picture that was annotated"
+        )
+    return upright
 
 
 def load(path: Path | str) -> bytes:

@@ -34,6 +34,8 @@ class Asked:
     skeleton: Skeleton | None = None
     image_size: tuple[int, int] | None = None
     """(width, height) in pixels."""
+    like: ModelSettings | None = None
+    """What it is to be tested as. It may be said of a file that knows itself, too, and says nothing there."""
     bgr: bool | None = None
     """Trained on BGR pictures (COLOR_RGB false). None: so is SimpleBaseline of the HRNet family, and nothing else."""
     allow_missing: tuple[str, ...] = ()
@@ -88,16 +90,20 @@ def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> 
 def settings_of(
     name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked
 ) -> tuple[Settings, tuple[str, ...]]:
-    """Settings for a network, and a note where its input size is a guess.
+    """Settings for a network, and a note where its input size is a guess, or another than in its name.
 
     Args:
         name: the file's, without its ending. The family and mmpose write its size there as HEIGHTxWIDTH.
     """
-    size = asked.image_size or _size_in(name)
-    guessed = size is None and skeleton.joints
-    size = size or SIZES_WH.get(skeleton.name, COCO_SIZE_WH)
-    model = ModelSettings(backbone=backbone, variant=variant, image_size=size, sigma=3.0 if size[1] >= 384 else 2.0)
-    notes = (f"no input size in its name: {size[0]}x{size[1]} (width x height) is assumed",) if guessed else ()
+    told = asked.image_size or (asked.like.image_size if asked.like else None)
+    named = _size_in(name)
+    size = told or named or SIZES_WH.get(skeleton.name, COCO_SIZE_WH)
+    sigma = asked.like.sigma if asked.like else 3.0 if size[1] >= 384 else 2.0
+    model = ModelSettings(backbone=backbone, variant=variant, image_size=size, sigma=sigma)
+    shown = f"{size[0]}x{size[1]} (width x height)"
+    notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
+    if told and named not in (None, told):
+        notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
     return Settings(name=name, model=model, data=_data_of(skeleton)), notes
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
     content = pickles.read(path)
     if not content.has_settings:
         return _translate(content, Path(path), asked)
-    if asked != NOTHING:
+    if replace(asked, like=None) != NOTHING:
         raise ValueError(f"{path} carries its own settings and joints; they are not said again")
     return Reading(**vars(checkpoint.load_weights(path)))
 
@@ -102,7 +102,13 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     settings, notes = guesses.settings_of(path.stem, backbone, variant, skeleton, asked)
     bgr = asked.bgr
     if bgr is None and layout in (names.FAMILY, names.RDPOSE) and backbone.startswith("resnet"):
-        notes, bgr = (*notes, "taken as trained on BGR pictures, as the family's SimpleBaseline is (else --rgb)"), True
+        notes, bgr = (
+            (
+                *notes,
+                "taken as trained on BGR pictures, as the family's SimpleBaseline is (else `rdpose convert --rgb`)",
+            ),
+            True,
+        )
     if bgr:
         swap_colors(tensors)
     if variant == "official":

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from rdpose import drawing
-from rdpose.data import pictures
 from rdpose.data.people import OCCLUDED, People
 from rdpose.drawing.files import encode
 from rdpose.report.analysis import Analysis
@@ -65,7 +64,7 @@ def draw(person: int, analyses: Sequence[Analysis], truth: People) -> Case:
         FileNotFoundError, ValueError: the picture cannot be read.
     """
     image = int(truth.image_index[person])
-    picture = pictures.read(truth.image_path(image))
+    picture = truth.picture(image)
     corner, scale, crop = _cut(picture, person, analyses, truth)
     people = np.append(truth.others_in_picture(person), person)
     tones = np.where((people == person)[:, None], OWN, NEIGHBOURS)
