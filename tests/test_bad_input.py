@@ -214,6 +214,13 @@ def test_no_detected_boxes_are_zeros(command, tmp_path: Path, tiny_weights: Path
     assert "nan" not in out
 
 
+def test_boxes_of_another_set_are_refused(command, tmp_path: Path, tiny_weights: Path) -> None:
+    box = {"image_id": 999, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}
+    (tmp_path / "boxes.json").write_text(json.dumps([box]))
+    done = command("test", "--weights", tiny_weights, "--boxes", tmp_path / "boxes.json")
+    assert_refused(done, tmp_path / "boxes.json", "has no box of a score from 0 in a picture of ")
+
+
 BAD_BOXES = {
     "zero": [10, 10, 0, 50],
     "negative": [10, 10, -20, 50],
@@ -317,4 +324,4 @@ def test_weights_that_are_none(command, tiny_weights: Path, tmp_path: Path) -> N
 
 def test_a_loss_that_is_no_number(command, tmp_path: Path) -> None:
     done = command("train", "train.lr=1e30", "train.epochs=3", "train.optimizer=sgd")
-    assert_refused(done, "the loss is no longer a number", tmp_path / "out", "lower train.lr")
+    assert_refused(done, "the loss is no longer a number in epoch 1", "lower train.lr", "and start again")

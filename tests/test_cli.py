@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,42 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys, monkeypatch: pytest
         assert str(tmp_path / name) in printed
         assert cv2.imread(str(tmp_path / name)).std() > 10
     assert (tmp_path / "output/crowds/hrnet_small/demo/final_state.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("predict", "a.jpg", "--device", "cuda:77"), "device cuda:77 cannot be used here"),
+        (("predict", "a.jpg", "--device", "foo"), "device foo cannot be used here"),
+        (("show", "CONFIG", "--num", "0"), "num = 0: at least one person"),
+    ],
+)
+def test_ordinary_mistakes_are_sentences(
+    tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, monkeypatch, capsys, arguments, message
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(next((tiny_crowd / "images/val2017").glob("*.jpg")), "a.jpg")
+    own = [tiny_config if argument == "CONFIG" else argument for argument in arguments]
+    _, said = run(capsys, *own, *(places if tiny_config in own else ()), status=1)
+    assert f"rdpose: {message}" in said
+
+
+def test_a_training_tells_whom_it_trains_on(
+    tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, capsys
+) -> None:
+    labels = json.loads((tiny_crowd / "annotations/person_keypoints_train2017.json").read_text())
+    labels["annotations"][0]["bbox"] = [5, 5, 0, 9]
+    labels["annotations"][1]["keypoints"] = [0] * 51
+    (tmp_path / "spoilt.json").write_text(json.dumps(labels))
+    pictures = tiny_crowd / "images/train2017"
+    source = f"data.train=[{{annotations: {tmp_path / 'spoilt.json'}, images: {pictures}}}]"
+    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    count = len(labels["annotations"]) - 2
+    (told,) = [line for line in out.splitlines() if line.startswith("training on")]
+    assert told.startswith(f"training on {count} people in ")
+    assert told.endswith(
+        "(left out: 1 without a box, or one that is empty or outside its picture; 1 without labelled joints, or groups)"
+    )
 
 
 def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str], capsys, monkeypatch) -> None:

@@ -103,6 +103,7 @@ def test_defaults_are_the_familys_recipe() -> None:
         ("test.flip=no", "test.flip", False),
         ("test.shift_heatmap=null", "test.shift_heatmap", None),
         ("name=other", "name", "other"),
+        ("name=2024", "name", "2024"),
         (f"data.test={SOURCE}", "data.test.images", "i"),
         (f"data.train=[{SOURCE}, {SOURCE}]", "data.train.1.images", "i"),
     ],
@@ -161,7 +162,12 @@ def test_what_does_not_fit_is_one_sentence(file: Path, override: str, message: s
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("train: [", "is not YAML"), ("- 1\n- 2\n", "holds a list"), ("a text", "holds a str")],
+    [
+        ("train: {lr: 1}\nseed: 3\ntrain: {epochs: 2}", "train stands there twice, again in line 3"),
+        ("train: [", "is not YAML"),
+        ("- 1\n- 2\n", "holds a list"),
+        ("a text", "holds a str"),
+    ],
 )
 def test_files_that_are_no_settings(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "wrong.yaml"

@@ -101,7 +101,7 @@ def test_the_command_finds_the_family_folders_and_speaks_in_sentences(data):
     words = ("--prediction", "results.json", "--save-path", "out", "--style", "chunhua")
     done = run(*words, cwd=data)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "2 pictures in out\n"
+    assert done.stdout == "2 pictures in out, with people of a score from 0.3 (--min-score)\n"
     assert cv2.imread(str(data / "out" / "000000000009.png")).shape[1] > 320
     wrong = run("--prediction", "nowhere.json", cwd=data)
     assert wrong.returncode == 1

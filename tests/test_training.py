@@ -256,15 +256,23 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_epoch_before(tiny_settings
 
 
 @pytest.mark.parametrize(
-    ("override", "group"), [("train.lr=0.5", "train"), ("model.sigma=3", "model"), ("seed=4", "seed")]
+    ("override", "told"),
+    [
+        ("train.optimizer=sgd", "train.optimizer = 'adamw', now 'sgd'"),
+        ("model.sigma=3", "model.sigma = 2.0, now 3.0"),
+        ("seed=4", "seed = 0, now 4"),
+    ],
 )
-def test_resuming_another_training_is_refused(tiny_settings: Maker, override: str, group: str) -> None:
+def test_resuming_another_training_is_refused(tiny_settings: Maker, override: str, told: str) -> None:
     path = Path("run/checkpoint.pt")
-    with pytest.raises(ValueError, match=rf"run/checkpoint\.pt was trained with {group} = .* to start afresh"):
+    with pytest.raises(ValueError, match=rf"run/checkpoint\.pt was trained with {told}; .* to start afresh"):
         training.refuse_other_settings(tiny_settings(), tiny_settings(override), path)
 
 
-@pytest.mark.parametrize("override", ["train.epochs=9", "data.workers=3", "test.flip=false", "output_dir=elsewhere"])
+@pytest.mark.parametrize(
+    "override",
+    ["train.epochs=9", "data.workers=3", "test.flip=false", "output_dir=elsewhere", "train.lr=0.5", "train.clip=1"],
+)
 def test_resuming_may_change_what_does_not_train(tiny_settings: Maker, override: str) -> None:
     training.refuse_other_settings(tiny_settings(), tiny_settings(override), Path("checkpoint.pt"))
 

@@ -35,7 +35,8 @@ def main() -> None:
         min_score=given.min_score,
     )
     try:
-        print(f"{sum(1 for _ in files)} pictures in {given.save_path}")
+        count = sum(1 for _ in files)
+        print(f"{count} pictures in {given.save_path}, with people of a score from {given.min_score:g} (--min-score)")
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from None
 

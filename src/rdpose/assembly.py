@@ -85,9 +85,8 @@ def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
     )
 
 
-def make_loader(settings: Settings, skeleton: Skeleton, here: Process) -> tuple[DataLoader, EpochSampler]:
+def make_loader(crops: CropDataset, settings: Settings, here: Process) -> tuple[DataLoader, EpochSampler]:
     """Batches of training crops, and the sampler that is told the epoch."""
-    crops = make_dataset(settings, skeleton)
     sampler = EpochSampler(len(crops), settings.train.batch_size, seed=settings.seed, rank=here.rank, world=here.world)
     workers = settings.data.workers
     loader = DataLoader(

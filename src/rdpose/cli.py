@@ -136,6 +136,7 @@ def predict(
     )
     for file in summary.files:
         print(f"results: {file}")
+    print(f"{summary.num_people} people" + ("" if summary.num_people else " (no box of any use?)"), file=sys.stderr)
     if summary.interrupted or summary.num_unreadable:
         raise typer.Exit(130 if summary.interrupted else 1)
 
@@ -245,7 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has turned the KeyboardInterrupt into this status
-            print("rdpose: interrupted; `rdpose train` goes on with --resume", file=sys.stderr)
+            trains = "train" in (arguments if arguments is not None else sys.argv[1:])
+            print("rdpose: interrupted" + ("; `rdpose train` goes on with --resume" if trains else ""), file=sys.stderr)
         raise
 
 

@@ -81,12 +81,25 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no settings file {file}; the shipped ones are in experiments/")
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict | None):
         raise ValueError(f"{file} holds a {type(tree).__name__}; expected settings such as `model:` and `train:`")
     return {key: value for key, value in (tree or {}).items() if value is not None}
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """YAML's own loader keeps the last of keys that are written twice, and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.YAMLError(f"{name} stands there twice, again in line {key.start_mark.line + 1}")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def set_key(tree: dict[str, Any], item: str) -> None:

@@ -71,6 +71,21 @@ def _join(backend: str) -> None:
     dist.init_process_group(backend, store=store, rank=rank, world_size=world)
 
 
+def device_named(name: str | torch.device | None) -> torch.device:
+    """The device of that name; without one the GPU where there is one.
+
+    Raises:
+        ValueError: there is no such device, or not here.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name} cannot be used here ({reason}); leave it out, or name cpu") from None
+    return device
+
+
 Module = TypeVar("Module", bound=nn.Module)
 
 

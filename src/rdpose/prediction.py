@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from rdpose import geometry, heatmaps, oks
+from rdpose import distributed, geometry, heatmaps, oks
 from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.inference import Inference, open_network
 from rdpose.poses import Poses
@@ -206,14 +206,14 @@ def load(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it holds no such network, or an argument is unknown.
+        ValueError: it holds no such network, or an argument is unknown, or the device is not there.
     """
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
     network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
     place = torch.device("cpu")
     if isinstance(network, nn.Module):
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        place = distributed.device_named(device)
         network = network.to(place).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
     asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
     test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})

@@ -72,7 +72,7 @@ class Bar:
         share, left = f"{self.done} {self.unit}", ""
         if self.total:
             share = f"{self.done}/{self.total} {self.unit}"
-            left = f", {clock((self.total - self.done) / max(1e-9, self._rate()))} left"
+            left = f", {clock((self.total - self.done) / self._rate())} left" if self.since_start else ""
         print(f"{self.title}: {share}, {self._speed()}{left} {self.note}".rstrip(), flush=True)
 
 

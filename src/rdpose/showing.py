@@ -20,7 +20,13 @@ TITLES = ("joints", "own box and neighbours", "targets", "centre")
 
 
 def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
-    """Draw the first `num` samples of the first epoch, a row each, as training will see them."""
+    """Draw the first `num` samples of the first epoch, a row each, as training will see them.
+
+    Raises:
+        ValueError: `num` is none, or as `make_dataset`.
+    """
+    if num < 1:
+        raise ValueError(f"num = {num}: at least one person can be shown")
     skeleton = sources.skeleton_of(settings.data)
     dataset = make_dataset(settings, skeleton)
     picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]

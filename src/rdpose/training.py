@@ -67,7 +67,9 @@ class Run:
         if self.tests:
             testing.rehearse(self.skeleton, settings)
         optimisation.freeze(self.network, settings.train.freeze)
-        self.loader, self.sampler = assembly.make_loader(settings, self.skeleton, here)
+        crops = assembly.make_dataset(settings, self.skeleton)
+        self.about = crops.people.summary()
+        self.loader, self.sampler = assembly.make_loader(crops, settings, here)
         training = distributed.place(assembly.wrap(self.network, settings, self.skeleton), here)
         self.training = assembly.spread(training, settings, here)
         self.stepper = Stepper(self.network, settings.train, here.device, steps_per_epoch=len(self.sampler))
@@ -98,6 +100,7 @@ class Run:
         if self.settings.train.ema:
             self.average = WeightAverage(self.network, self.settings.train.ema)
         if self.here.is_main:
+            print(f"training on {self.about}")
             files.write_text(self.folder / "settings.yaml", config.to_yaml(self.settings))
         self.records.open(epoch=self.epoch)
 
@@ -206,22 +209,29 @@ class Run:
     def _refuse_nan(self, means: Means) -> None:
         if means.is_finite():
             return
+        kept, again = f"{self.folder / 'checkpoint.pt'} still holds the epoch before", "go on with --resume"
+        if not self.epoch:
+            kept, again = "nothing is lost, as it is the first one", "start again"
         raise ValueError(
-            f"the loss is no longer a number in epoch {self.epoch + 1}; {self.folder / 'checkpoint.pt'} still holds "
-            "the epoch before: lower train.lr, or set train.clip=1, and go on with --resume"
+            f"the loss is no longer a number in epoch {self.epoch + 1}; {kept}: lower train.lr, or set train.clip=1, "
+            f"and {again}"
         )
 
 
 def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
-    """Resuming is going on with the same training; more epochs, workers and tests are the exceptions."""
-    free = {"train": {"epochs", "validate_every", "threads"}, "data": {"workers", "test", "root"}, "test": True}
-    before, now = (settings.model_dump(exclude=free | {"output_dir": True}) for settings in (saved, given))
+    """Resuming is going on with the same training; its length, what holds a loss down, places and tests may change."""
+    free = {"train": {"epochs", "validate_every", "threads", "lr", "clip"}, "data": {"workers", "test", "root"}}
+    exclude = free | {"test": True, "output_dir": True}
+    before, now = (settings.model_dump(exclude=exclude) for settings in (saved, given))
     for group, value in now.items():
-        if value != before[group]:
-            raise ValueError(
-                f"{path} was trained with {group} = {before[group]}, now {value}; resume with the settings beside it, "
-                "or train without --resume to start afresh"
-            )
+        is_group = isinstance(value, dict)
+        pairs = [(f"{group}.{key}", before[group][key], value[key]) for key in value] if is_group else []
+        for key, old, new in pairs or [(group, before[group], value)]:
+            if old != new:
+                raise ValueError(
+                    f"{path} was trained with {key} = {old!r}, now {new!r}; resume with the settings beside it, or "
+                    "train without --resume to start afresh"
+                )
 
 
 def are_tested_alike(before: Settings, now: Settings) -> bool:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from family_files import FILES, write
 
 from rdpose import config
@@ -206,10 +205,8 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_empty_sections_and_values_are_defaults(tmp_path: Path) -> None:
-    path = write(tmp_path, W32)
-    before = read(path).settings
-    path.write_text(path.read_text() + "RANK:\n" + yaml.safe_dump({"CUDNN": None}))
-    assert read(path).settings == before
+    before = read(write(tmp_path, W32)).settings
+    assert read(write(tmp_path, W32, {"RANK": None, "CUDNN": None})).settings == before
 
 
 def test_overrides_of_own_data_sets_need_no_layout(tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ class People:
         """(n,) int64: rows of the people who have a labelled joint and a box, groups left out."""
         return np.flatnonzero(self.visible.any(axis=1) & (self.box_xywh[:, 2:] > 0).all(axis=1) & ~self.crowd)
 
+    def summary(self) -> str:
+        """Who can be trained on, and what the files hold besides, in a line."""
+        rows = self.trainable()
+        text = f"{len(rows)} people in {len(np.unique(self.image_index[rows]))} pictures"
+        left_out = self.skipped | {"without labelled joints, or groups": len(self) - len(rows)}
+        told = [f"{count} {reason}" for reason, count in left_out.items() if count]
+        return text + (f" (left out: {'; '.join(told)})" if told else "")
+
     def select(self, rows: np.ndarray) -> People:
         """The people in `rows` ((N,) bool, or ascending indices), with all pictures."""
         return replace(self, **{name: getattr(self, name)[rows] for name in PERSON_COLUMNS})

@@ -39,7 +39,9 @@ def training_people(data: DataSettings, skeleton: Skeleton) -> tuple[People, np.
     together = people.concatenate(sources)
     if not len(together.trainable()):
         names = ", ".join(str(Path(data.root) / source.annotations) for source in data.train)
-        raise ValueError(f"{names}: nobody has a box and a labelled joint, so there is nothing to train on")
+        raise ValueError(
+            f"{names}: nobody has a box and a labelled joint, so there is nothing to train on: {together.summary()}"
+        )
     return together, np.concatenate(repeats)
 
 
@@ -64,7 +66,13 @@ def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -
         return TestPeople(truth, labelled)
     if not data.test.boxes:
         raise ValueError("test.boxes is `detected`, but data.test.boxes names no file; set it, or test.boxes=truth")
-    return TestPeople(detections.read(Path(data.root) / data.test.boxes, truth, min_score=test.box_score), labelled)
+    path = Path(data.root) / data.test.boxes
+    detected = detections.read(path, truth, min_score=test.box_score)
+    if not len(detected) and detected.skipped:
+        raise ValueError(
+            f"{path} has no box of a score from {test.box_score:g} in a picture of {data.test.annotations}"
+        )
+    return TestPeople(detected, labelled)
 
 
 def _read(data: DataSettings, source: SourceSettings, skeleton: Skeleton | None) -> People:

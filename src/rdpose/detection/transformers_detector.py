@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rdpose import distributed
 from rdpose.detection.detections import Detections, clip, sift
 
 
@@ -52,7 +53,7 @@ class TransformersDetector:
                 f"no detector {name!r}: give dfine, rtdetr, the name of an object detector at the hub, its folder, or "
                 f"an .onnx file ({reason})"
             ) from None
-        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        place = distributed.device_named(device)
         return cls(network.to(place).eval(), processor, min_score=min_score)
 
     @torch.inference_mode()

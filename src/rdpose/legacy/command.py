@@ -31,6 +31,9 @@ def arguments(argv: Sequence[str]) -> list[str]:
     options, rest = parser.parse_known_args(argv)
     if options.prevModelDir:
         print("--prevModelDir has no meaning here: --resume continues a run in its own folder", file=sys.stderr)
-    ours, theirs = split_overrides(rest)
+    try:
+        ours, theirs = split_overrides(rest)
+    except ValueError as error:
+        parser.error(str(error))
     folders = {key: getattr(options, name) for name, (key, _) in _FOLDERS.items() if getattr(options, name)}
     return [options.cfg, *ours, *(f"{key}={value}" for key, value in (theirs | folders).items())]

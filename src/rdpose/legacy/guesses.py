@@ -102,7 +102,7 @@ def settings_of(
     model = ModelSettings(backbone=backbone, variant=variant, image_size=size, sigma=sigma)
     shown = f"{size[0]}x{size[1]} (width x height)"
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
-    if told and named not in (None, told):
+    if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
     return Settings(name=name, model=model, data=_data_of(skeleton)), notes
 
