@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, TypeGuard
 import cv2
 import numpy as np
 
+VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+"""Of files that are taken for videos."""
 CAMERA_FPS = 30.0
 """Where a source does not tell its rate."""
 TICKS = 90_000

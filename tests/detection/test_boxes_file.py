@@ -36,6 +36,10 @@ def row(**keys: object) -> dict:
         ([row(file_name="street.jpg", image_id=3)], "street.jpg", 3),
         ([row(image_id="street.jpg")], "street.jpg", None),
         ([row(image_id=12)], "12", 12),
+        ([row(image_id=12)], "street.mp4/12", 12),
+        ([row(file_name="street.mp4", image_id=12), row(file_name="other.mp4", image_id=12)], "street.mp4/12", None),
+        ([row(file_name="street.mp4", image_id=12)], "videos/street.mp4/12", None),
+        ([row(file_name="street.mp4")], "videos/street.mp4/12", None),
         (ANNOTATIONS, "street.jpg", 7),
         (ANNOTATIONS, "train/street.jpg", 7),
     ],
@@ -49,6 +53,13 @@ def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id
     boxes, scores = file(PICTURE, name)
     assert boxes.tolist() == [[10, 20, 40, 45]]
     assert len(scores) == 1
+
+
+def test_boxes_of_one_video_are_not_anothers() -> None:
+    file = DetectionsFile([row(file_name="street.mp4", image_id=number) for number in range(3)])
+    assert "street.mp4/2" in file
+    assert "street.mp4/3" not in file
+    assert "other.mp4/2" not in file
 
 
 @pytest.mark.parametrize("name", ["photo7.jpg", "7.jpg", "other/photo.jpg"])

@@ -11,7 +11,16 @@ from rdpose.predicting import inputs
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("a/1.jpg", "a/2.PNG", "a/deep/1.jpg", "a/notes.txt", "b/1.jpg", "street.mp4"):
+    for name in (
+        "a/1.jpg",
+        "a/2.PNG",
+        "a/deep/1.jpg",
+        "a/notes.txt",
+        "b/1.jpg",
+        "street.mp4",
+        "scans/one.TIF",
+        "scans/two.gif",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     monkeypatch.chdir(tmp_path)
@@ -23,6 +32,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["a/1.jpg"], ["1.jpg"]),
         (["a"], ["1.jpg", "2.PNG", "deep/1.jpg"]),
+        (["scans"], ["one.TIF", "two.gif"]),
         (["a/1.jpg", "b/1.jpg"], ["a/1.jpg", "b/1.jpg"]),
         (["a/*.jpg", "street.mp4"], ["a/1.jpg", "street.mp4"]),
         (["**/1.jpg"], ["a/1.jpg", "a/deep/1.jpg", "b/1.jpg"]),

@@ -159,6 +159,30 @@ def test_a_video(weights: Path, street: Path, tmp_path: Path) -> None:
         predict([str(street)], weights=weights, out=tmp_path, heatmaps=True)
 
 
+def test_a_video_that_cannot_be_read_is_left_out(weights: Path, street: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.mp4").write_bytes(b"no video")
+    (tmp_path / "in/b.mp4").write_bytes(street.read_bytes())
+    summary = predict([str(tmp_path / "in")], weights=weights, out=tmp_path / "out", draw=False)
+    assert (summary.num_unreadable, summary.files) == (1, (tmp_path / "out/b.json",))
+    assert "a.mp4 cannot be read as a video" in capsys.readouterr().err
+    assert len(read(tmp_path / "out/b.json")) == 12
+
+
+def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Path, capsys) -> None:
+    videos = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
+    for video in videos:
+        video.write_bytes(street.read_bytes())
+    rows = [{"file_name": "a.mp4", "image_id": index} for index in range(12)] + [{"file_name": "c.mp4"}]
+    boxes = write_boxes(tmp_path / "boxes.json", rows)
+    predict(list(map(str, videos)), weights=weights, out=tmp_path / "out", boxes=boxes, draw=False)
+    counts = [len({row["image_id"] for row in read(tmp_path / f"out/{video.stem}.json")}) for video in videos]
+    assert counts == [12, 0, 12]
+    told = capsys.readouterr().err
+    assert "b.mp4: the file of boxes has none for its frames" in told
+    assert "a.mp4: the file" not in told
+
+
 def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Path) -> None:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...

@@ -19,6 +19,8 @@ import numpy as np
 from cv2.utils import logging
 from numpy.typing import ArrayLike
 
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""Of files of a folder that are taken for pictures; others are read where they are named."""
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", 0xDA
 _IN_ZIP = re.compile(r"(.+?\.zip)[@/\\]+(.+)", re.IGNORECASE)
@@ -47,7 +49,7 @@ def read(source: Path | str | bytes, *, upright: bool = False, size_wh: ArrayLik
     fault = _fault(data)
     picture = None if fault else _decode(data, upright)
     if picture is None:
-        reason = fault or "is damaged or of an unknown kind (JPEG, PNG, WebP and BMP are read)"
+        reason = fault or "is damaged or of an unknown kind (JPEG, PNG, WebP, BMP, TIFF and GIF are read)"
         raise ValueError(f"{name} {reason}; fetch the file again or take it off the list")
     return picture if _is_of(size_wh, picture) else _turned(data, picture, size_wh, name)
 

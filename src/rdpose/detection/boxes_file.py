@@ -13,6 +13,7 @@ import numpy as np
 from rdpose import categories, geometry
 from rdpose.detection.detections import Detections, sift
 from rdpose.files import read_json
+from rdpose.video import VIDEO_ENDINGS
 
 Key = int | str
 Row = Mapping[str, Any]
@@ -24,7 +25,8 @@ class DetectionsFile:
     """A detector that looks up what another one found.
 
     Rows are found by `file_name`, whole or without its folders, or by a numeric `image_id`, which is the number that
-    ends the picture's name (000000000785.jpg is 785) or the number of a video's frame.
+    ends the picture's name (000000000785.jpg is 785). A frame of a video is called street.mp4/12: rows may name the
+    video and the frame (`file_name`, `image_id`), the frame alone, or the video alone, for boxes that stay.
 
     Args:
         rows: `{image_id or file_name, bbox (left, top, width, height), score, category_id}`; without a score 1,
@@ -48,7 +50,7 @@ class DetectionsFile:
         for row in rows:
             if ("category_id" not in row or row["category_id"] in people) and not row.get("iscrowd"):
                 of_picture[_key(row)].append(row)
-            if "file_name" in row and isinstance(row.get("image_id"), int):
+            if "file_name" in row and isinstance(row.get("image_id"), int) and not _is_video(row["file_name"]):
                 self.ids[row["file_name"]] = row["image_id"]
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
         self._people = {key: _detections(own, min_score) for key, own in of_picture.items()}
@@ -75,7 +77,7 @@ class DetectionsFile:
             ) from None
 
     def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
-        """The boxes of the picture called `name`; nobody where the file has none."""
+        """The boxes of the picture or frame called `name`; nobody where the file has none."""
         del picture
         key = self._find(name)
         return _detections([], 0.0) if key is None else self._people[key]
@@ -92,14 +94,24 @@ class DetectionsFile:
         return number if number in self._people else None
 
     def _find(self, name: str) -> Key | None:
-        candidates = (name, PurePosixPath(name).name, self.image_id(name))
+        path = PurePosixPath(name)
+        candidates: tuple[Key | None, ...] = (name, path.name, self.image_id(name))
+        if _is_video(path.parent.name):
+            video = path.parent
+            candidates = (name, f"{video.name}/{path.name}", self.image_id(name), str(video), video.name)
         return next((key for key in candidates if key in self._people), None)
 
 
 def _key(row: Row) -> Key:
-    """A row's picture: its number where it has one, else its name."""
+    """A row's picture or frame: its number where it has one, else its name; both for a frame of a video."""
     number = row.get("image_id")
+    if isinstance(number, int) and _is_video(row.get("file_name", "")):
+        return f"{row['file_name']}/{number}"
     return number if isinstance(number, int) else str(row["file_name"] if number is None else number)
+
+
+def _is_video(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in VIDEO_ENDINGS
 
 
 def _number(name: str) -> int | None:

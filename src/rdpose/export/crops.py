@@ -13,7 +13,6 @@ from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.data.loading import PictureDataset
 from rdpose.settings import Settings
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MOST = 128
 """Pictures that calibrate: more change the ranges no more."""
 
@@ -44,7 +43,7 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
         dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
         chosen = [dataset[int(index)] for index in spread(len(dataset))]
     else:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pictures.PICTURE_ENDINGS)
         chosen = [whole(paths[index], settings) for index in spread(len(paths))]
     if not chosen:
         raise ValueError(f"{annotations or folder} has no pictures of people; give some dozens to calibrate with")

@@ -4,7 +4,7 @@
 
 Pictures give `found/results.json` (COCO's results format) and drawn pictures; a video gives `found/street.mp4` and
 `found/street.json`, with the frame's number as image id and `track_id` for who is who. Everything is written as it
-comes. A picture that cannot be read is named, left out and counted; the others go on.
+comes. A picture or video that cannot be read is named, left out and counted; the others go on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Summary:
     """Results files."""
     num_people: int
     num_unreadable: int
-    """Pictures that could not be read."""
+    """Pictures and videos that could not be read."""
     interrupted: bool
 
 

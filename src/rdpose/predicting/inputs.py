@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from rdpose.data import pictures
+from rdpose.data.pictures import PICTURE_ENDINGS
 from rdpose.predicting import outputs
+from rdpose.video import VIDEO_ENDINGS
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 TIMEOUT_SECONDS = 20
 
 

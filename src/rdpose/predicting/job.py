@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,11 @@ class Job:
     files: list[Path] = field(default_factory=list)
     num_people: int = 0
     num_unreadable: int = 0
+
+    def leave_out(self, error: Exception) -> None:
+        """Name and count something that cannot be read; the others go on."""
+        self.num_unreadable += 1
+        print(f"left out: {error}", file=sys.stderr)
 
     def task(self, picture: np.ndarray, name: str) -> Task:
         """Where to look in a picture (height, width, 3) RGB uint8."""

@@ -37,8 +37,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
             try:
                 picture = one.read()
             except (OSError, ValueError) as error:
-                job.num_unreadable += 1
-                print(f"left out: {error}", file=sys.stderr)
+                job.leave_out(error)
                 continue
             waiting.append((one, job.task(picture, one.name)))
             yield waiting[-1][1]

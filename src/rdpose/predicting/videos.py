@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
+from rdpose.detection import DetectionsFile
 from rdpose.poses import draw
 from rdpose.predicting.inputs import Input
 from rdpose.predicting.job import Job
@@ -19,12 +20,24 @@ from rdpose.video import Frame, Video, VideoWriter
 
 
 def run(one: Input, job: Job) -> None:
-    """Find and follow the people of a video, a camera or a stream; writes NAME.json and, if asked, NAME.mp4."""
+    """Find and follow the people of a video, a camera or a stream; writes NAME.json and, if asked, NAME.mp4.
+
+    One that cannot be opened is named, left out and counted.
+    """
+    try:
+        video = Video.open(one.source)
+    except (OSError, ValueError) as error:
+        job.leave_out(error)
+        return
+    _follow(one, video, job)
+
+
+def _follow(one: Input, video: Video, job: Job) -> None:
     place = video_place(job.out, one.name)
     results_path = place.with_suffix(".json")
     waiting: deque[Frame] = deque()
     with ExitStack() as stack:
-        video = stack.enter_context(Video.open(one.source))
+        stack.enter_context(video)
         writer = stack.enter_context(VideoWriter(place, fps=video.fps)) if job.draw else None
         results = stack.enter_context(ResultsFile(results_path))
         bar = stack.enter_context(Bar(one.name, total=video.num_frames, unit="frames", quiet=video.live))
@@ -32,8 +45,8 @@ def run(one: Input, job: Job) -> None:
             print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
         # A camera's picture is answered before the next one is taken.
         estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
-        tracker = Tracker(estimator.skeleton)
-        for poses in estimator.stream(_tasks(video, waiting, job)):
+        tracker, before = Tracker(estimator.skeleton), job.num_people
+        for poses in estimator.stream(_tasks(one, video, waiting, job)):
             frame = waiting.popleft()
             poses = replace(poses, ids=tracker.update(poses, frame.seconds))
             more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
@@ -43,15 +56,21 @@ def run(one: Input, job: Job) -> None:
             job.num_people += len(poses)
             bar.advance()
         _say_if_short(one, video, bar.done, job)
+        if job.num_people == before and isinstance(job.detector, DetectionsFile):
+            print(
+                f"{one.name}: the file of boxes has none for its frames; its rows name a frame by image_id, from 0, "
+                "or the video by file_name, or both",
+                file=sys.stderr,
+            )
     job.files.append(results_path)
 
 
-def _tasks(video: Video, waiting: deque[Frame], job: Job) -> Iterator[Task]:
+def _tasks(one: Input, video: Video, waiting: deque[Frame], job: Job) -> Iterator[Task]:
     for frame in video:
         if job.stop.is_set():
             return
         waiting.append(frame)
-        yield job.task(frame.picture, str(frame.index))
+        yield job.task(frame.picture, f"{one.name}/{frame.index}")
 
 
 def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
