@@ -25,11 +25,12 @@ def main() -> None:
     parser.add_argument("--num", type=int, help="the first so many pictures")
     parser.add_argument("--min-score", type=float, default=0.3, help="leave out people below this score")
     given = parser.parse_args()
+    annotations = given.gt_anno or (ANNOTATIONS if ANNOTATIONS.exists() else None)
     files = plot_results(
         given.prediction,
         given.save_path,
         images=given.image_path,
-        annotations=given.gt_anno or (ANNOTATIONS if ANNOTATIONS.exists() else None),
+        annotations=annotations,
         style=given.style,
         num=given.num,
         min_score=given.min_score,
@@ -38,7 +39,8 @@ def main() -> None:
         count = sum(1 for _ in files)
         print(f"{count} pictures in {given.save_path}, with people of a score from {given.min_score:g} (--min-score)")
     except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+        taken = f" (truth of {annotations}; --gt-anno names another)" if annotations and not given.gt_anno else ""
+        raise SystemExit(f"error: {error}{taken}") from None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from rdpose import losses
 from rdpose.data import sources
-from rdpose.data.loading import CropDataset, EpochSampler
+from rdpose.data.loading import CropDataset, EpochSampler, num_workers
 from rdpose.distributed import Process
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.perturbation import Perturbation
@@ -88,7 +88,7 @@ def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
 def make_loader(crops: CropDataset, settings: Settings, here: Process) -> tuple[DataLoader, EpochSampler]:
     """Batches of training crops, and the sampler that is told the epoch."""
     sampler = EpochSampler(len(crops), settings.train.batch_size, seed=settings.seed, rank=here.rank, world=here.world)
-    workers = settings.data.workers
+    workers = num_workers(settings.data.workers)
     loader = DataLoader(
         crops,
         batch_sampler=sampler,

@@ -133,6 +133,8 @@ def _explain(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         near = suggest(".".join(part for part in item["loc"] if isinstance(part, str)), known_keys())
         return f"unknown setting {path}" + (f"; did you mean {near}?" if near else "")
+    if item["type"] == "tuple_type":
+        return f"{path} = {item['input']!r}: Input should be a list, as in [1, 2]"
     return f"{path} is missing" if item["type"] == "missing" else f"{path} = {item['input']!r}: {item['msg']}"
 
 

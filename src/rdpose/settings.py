@@ -71,6 +71,7 @@ class DataSettings(Group):
     test: SourceSettings | None = None
     metric: Literal["coco", "crowdpose", "crowdpose-published", "ochuman", "mpii", "pck"] = "coco"
     workers: Annotated[int, Field(ge=0)] = 4
+    """Processes that load pictures, no more than there are processors."""
     max_neighbours: Count = 8
     """Other people of a picture that a crop knows of, the nearest first."""
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from rdpose import distributed, evaluation, files, geometry, oks
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
-from rdpose.data.loading import PictureDataset
+from rdpose.data.loading import PictureDataset, num_workers
 from rdpose.data.people import People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores
@@ -144,7 +144,9 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
         neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
     )
     share = Subset(pictures, range(here.rank, len(pictures), here.world))
-    loader = DataLoader(share, batch_size=None, num_workers=settings.data.workers, generator=torch.Generator())
+    loader = DataLoader(
+        share, batch_size=None, num_workers=num_workers(settings.data.workers), generator=torch.Generator()
+    )
     parts = []
     with Bar("testing", total=int(wanted.sum()), unit="people", quiet=not here.is_main) as bar:
         for crops in batches(loader, settings.test.batch_size):

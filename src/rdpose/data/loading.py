@@ -5,6 +5,7 @@ A training sample depends on (seed, epoch, index) alone, whichever worker or pro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -140,6 +141,12 @@ class PictureDataset(Dataset):
             wanted=wanted,
         )
         return found._replace(index=torch.from_numpy(wanted + rows.start))
+
+
+def num_workers(asked: int) -> int:
+    """Processes that load: as many as asked for, but no more than this one may use processors."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(asked, own)
 
 
 class EpochSampler(Sampler[list[tuple[int, int]]]):

@@ -78,7 +78,9 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
         whole = _as_it_is(path) if complete and not areas_from_boxes else None
         coco, note = (whole, "") if whole else _completed(json.loads(content), areas_from_boxes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole COCO annotation file ({error}); fetch it again") from None
+        is_list = content.lstrip().startswith(b"[")
+        remedy = "MPII's files, which are lists, are measured by the metric mpii" if is_list else "fetch it again"
+        raise ValueError(f"{path} is not a whole COCO annotation file ({error}); {remedy}") from None
     listed = coco.load_cats(coco.get_cat_ids())
     if not listed or not coco.get_img_ids():
         raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from rdpose import skeletons
+from rdpose import config, skeletons
 from rdpose.legacy.layouts import LAYOUTS
 from rdpose.legacy.pickles import Content
 from rdpose.settings import DataSettings, ModelSettings, Settings
@@ -99,12 +99,13 @@ def settings_of(
     named = _size_in(name)
     size = told or named or SIZES_WH.get(skeleton.name, COCO_SIZE_WH)
     sigma = asked.like.sigma if asked.like else 3.0 if size[1] >= 384 else 2.0
-    model = ModelSettings(backbone=backbone, variant=variant, image_size=size, sigma=sigma)
+    model = {"backbone": backbone, "variant": variant, "image_size": size, "sigma": sigma}
     shown = f"{size[0]}x{size[1]} (width x height)"
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
     if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
-    return Settings(name=name, model=model, data=_data_of(skeleton)), notes
+    tree = {"name": name, "model": model, "data": _data_of(skeleton).model_dump()}
+    return config.from_tree(tree, where=f"settings of {name}"), notes
 
 
 def _data_of(skeleton: Skeleton) -> DataSettings:
