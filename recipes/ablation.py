@@ -47,6 +47,7 @@ ROWS = (
     Row("boxes-rivals", "boxes + rivals", ("model.variant=boxes", RIVALS)),
     Row("fdm-pdm", "FDM + PDM (rdpose-paper)", ("model.variant=rdpose-paper",)),
     Row("rdpose-no-pdm", "rdpose without PDM", ("model.variant=rdpose", RIVALS, "loss.perturbed=0")),
+    Row("rdpose-no-rivals", "rdpose without rivals", ("model.variant=rdpose", "loss.rivals=0")),
     Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),

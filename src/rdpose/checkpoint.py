@@ -23,7 +23,7 @@ from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
 HEADER = "rdpose"
-"""Key of our entry in a safetensors file's metadata."""
+"""Key of our entry in a file's metadata."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Weights:
 
 def save_weights(path: Path, tensors: dict[str, Tensor], settings: Settings, skeleton: Skeleton) -> None:
     """Write a network's state dict with the settings and joints that it was made with."""
-    header = {"settings": settings.model_dump(mode="json"), "skeleton": skeletons.to_dict(skeleton)}
+    header = to_header(settings, skeleton)
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    files.write_atomically(path, lambda place: save_file(plain, place, metadata={HEADER: json.dumps(header)}))
+    files.write_atomically(path, lambda place: save_file(plain, place, metadata={HEADER: header}))
 
 
 def load_weights(path: str | Path) -> Weights:
@@ -62,9 +62,18 @@ def load_weights(path: str | Path) -> Weights:
         ) from None
     if HEADER not in metadata:
         raise ValueError(f"{file} carries no rdpose settings; convert it by `rdpose convert {file} NEW.safetensors`")
-    header = json.loads(metadata[HEADER])
-    settings = config.from_tree(header["settings"], where=str(file))
-    return Weights(tensors, settings, skeletons.from_dict(header["skeleton"]))
+    return Weights(tensors, *from_header(metadata[HEADER], file))
+
+
+def to_header(settings: Settings, skeleton: Skeleton) -> str:
+    """What a file of a network says under `HEADER`: how it is built and tested, and its joints."""
+    return json.dumps({"settings": settings.model_dump(mode="json"), "skeleton": skeletons.to_dict(skeleton)})
+
+
+def from_header(header: str, path: Path) -> tuple[Settings, Skeleton]:
+    """The settings and the joints that `to_header` wrote into the file `path`."""
+    content = json.loads(header)
+    return config.from_tree(content["settings"], where=str(path)), skeletons.from_dict(content["skeleton"])
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ Like our safetensors, the files carry their settings and joints.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rdpose import config, skeletons
+from rdpose import checkpoint
 from rdpose.checkpoint import HEADER
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
@@ -124,14 +123,8 @@ def load(path: str | Path, *, engine: Engine | None = None, threads: int = 0) ->
     opened = OPENERS[engine or engine_for(file)](file, threads)
     if not opened.header:
         raise ValueError(f"{file} carries no rdpose settings; write it by `rdpose export --weights FILE`")
-    header = json.loads(opened.header)
-    settings = config.from_tree(header["settings"], where=str(file))
-    return Exported(opened, settings.model.image_size), settings, skeletons.from_dict(header["skeleton"])
-
-
-def to_header(settings: Settings, skeleton: Skeleton) -> str:
-    """What `load` finds its settings and joints in."""
-    return json.dumps({"settings": settings.model_dump(mode="json"), "skeleton": skeletons.to_dict(skeleton)})
+    settings, skeleton = checkpoint.from_header(opened.header, file)
+    return Exported(opened, settings.model.image_size), settings, skeleton
 
 
 def engine_for(path: Path) -> Engine:

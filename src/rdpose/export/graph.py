@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpose import exported, heatmaps
-from rdpose.checkpoint import HEADER
+from rdpose.checkpoint import HEADER, to_header
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
@@ -61,7 +61,7 @@ def inscribe(path: Path, settings: Settings, skeleton: Skeleton) -> None:
     import onnx
 
     model = onnx.load(path)
-    onnx.helper.set_model_props(model, {HEADER: exported.to_header(settings, skeleton)})
+    onnx.helper.set_model_props(model, {HEADER: to_header(settings, skeleton)})
     onnx.save(model, path)
 
 
