@@ -51,7 +51,7 @@ ROWS = (
     Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),
-    Row("official", "published code's behaviour (official)", ("model.variant=official",)),
+    Row("official", "published code's behaviour (official)", ("model.variant=official", "model.unbiased=false")),
 )
 CURVES = ("rendered heavy", "pasted heavy", "coco crowded")
 

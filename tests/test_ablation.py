@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from rdpose import checkpoint, robustness, skeletons
+from rdpose import assembly, checkpoint, robustness, skeletons
 from rdpose.data import synthetic
 from rdpose.models import builders
 from rdpose.robustness import measures
@@ -101,6 +101,16 @@ def test_every_row_trained_from_the_beginning(ablation, data: Path, tmp_path: Pa
     whole.write_text(whole.read_text().replace("epochs: 1", "epochs: 2"))
     with pytest.raises(ValueError, match="holds runs with other settings; choose another --out"):
         ablation.refuse_other_runs(ablation.parse(arguments))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_every_row_can_be_trained(ablation, training, data: Path, tmp_path: Path, recipes: Path, whole: bool) -> None:
+    begin = ["--settings", recipes / "ablation_whole.yaml"] if whole else ["--init", data / "start.safetensors"]
+    options = ablation.parse([*map(str, begin), "--data", str(data), "--out", str(tmp_path), "--crops", "8"])
+    for row in ablation.ROWS:
+        settings = training.run_settings(row, 1, options)
+        network = builders.build("hrnet_small", settings.model.variant, num_joints=17)
+        assembly.wrap(network, settings, skeletons.COCO_17)
 
 
 def test_other_runs_are_not_averaged_with_these(ablation, data: Path, tmp_path: Path) -> None:

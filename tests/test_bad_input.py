@@ -218,7 +218,7 @@ def test_boxes_of_another_set_are_refused(command, tmp_path: Path, tiny_weights:
     box = {"image_id": 999, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}
     (tmp_path / "boxes.json").write_text(json.dumps([box]))
     done = command("test", "--weights", tiny_weights, "--boxes", tmp_path / "boxes.json")
-    assert_refused(done, tmp_path / "boxes.json", "has no box of a score from 0 in a picture of ")
+    assert_refused(done, tmp_path / "boxes.json", "has no box of use for ", "1 of a picture that is not asked for")
 
 
 BAD_BOXES = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rdpose import categories, evaluation
-from rdpose.data import annotations
+from rdpose.data import annotations, detections
 from rdpose.detection import DetectionsFile
 
 JOINTS = ["head", "foot"]
@@ -44,6 +44,25 @@ def test_all_readers_take_the_same_people(tmp_path: Path, person: int, dog: int)
     sigmas = [0.1, 0.1]
     assert evaluation.evaluate([result], path, sigmas=sigmas).figures["AP"] == pytest.approx(1)
     assert evaluation.misassignment([result], path, sigmas=sigmas).num_results == 1
+
+
+def test_people_of_several_kinds_are_all_people(tmp_path: Path) -> None:
+    kinds = [{"id": number, "name": name, "keypoints": JOINTS} for number, name in ((3, "man"), (4, "woman"))]
+    person = {"image_id": 5, "area": 600, "iscrowd": 0, "bbox": [10, 10, 20, 30], "keypoints": POSE}
+    content = {
+        "images": [{"id": 5, "file_name": "yard.jpg", "width": 300, "height": 100}],
+        "categories": kinds,
+        "annotations": [person | {"id": number, "category_id": number} for number in (3, 4)],
+    }
+    path = tmp_path / "yard.json"
+    path.write_text(json.dumps(content))
+    people = annotations.read(path, tmp_path)
+    assert (len(people), people.category_id) == (2, 3)
+    box = {"image_id": 5, "bbox": [10, 10, 20, 30], "score": 0.9}
+    (tmp_path / "boxes.json").write_text(json.dumps([box | {"category_id": number} for number in (3, 4, 5)]))
+    assert len(detections.read(tmp_path / "boxes.json", people)) == 2
+    results = [{"image_id": 5, "category_id": 3, "keypoints": POSE, "score": score} for score in (1.0, 0.5)]
+    assert evaluation.evaluate(results, path, sigmas=[0.1, 0.1]).figures["AP"] == pytest.approx(1)
 
 
 def test_different_joints_without_a_person_are_refused() -> None:

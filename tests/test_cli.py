@@ -90,6 +90,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys, monkeypatch: pytest
     ("arguments", "message"),
     [
         (("predict", "a.jpg", "--device", "cuda:77"), "device cuda:77 cannot be used here"),
+        (("predict", "a.jpg", "--device", "hpu"), "device hpu cannot be used here"),
         (("predict", "a.jpg", "--device", "foo"), "device foo cannot be used here"),
         (("show", "CONFIG", "--num", "0"), "num = 0: at least one person"),
     ],

@@ -103,7 +103,10 @@ def test_defaults_are_the_familys_recipe() -> None:
         ("test.flip=no", "test.flip", False),
         ("test.shift_heatmap=null", "test.shift_heatmap", None),
         ("name=other", "name", "other"),
-        ("name=2024", "name", "2024"),
+        ("name=2024_01", "name", "2024_01"),
+        ("output_dir=on", "output_dir", "on"),
+        ("data.root=007", "data.root", "007"),
+        ("model.init=''", "model.init", ""),
         (f"data.test={SOURCE}", "data.test.images", "i"),
         (f"data.train=[{SOURCE}, {SOURCE}]", "data.train.1.images", "i"),
     ],
@@ -207,3 +210,20 @@ def test_known_keys_are_all_that_can_be_set() -> None:
 )
 def test_suggestions(key: str, suggestion: str | None) -> None:
     assert config.suggest(key, config.known_keys()) == suggestion
+
+
+def test_yaml_may_merge_mappings_on_top_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text(
+        "data: {train: [&a {annotations: a, images: i}, &b {<<: *a, images: j}], test: {<<: *b, annotations: z}}"
+    )
+    settings = config.load(path)
+    assert [(one.annotations, one.images) for one in settings.data.train] == [("a", "i"), ("a", "j")]
+    assert settings.data.test is not None
+    assert (settings.data.test.annotations, settings.data.test.images) == ("z", "j")
+
+
+def test_a_number_as_a_text_in_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "n.yaml").write_text("name: 2024")
+    with pytest.raises(ValueError, match="name = 2024: Input should be a text, so write it in quotes"):
+        config.load(tmp_path / "n.yaml")

@@ -137,6 +137,10 @@ def test_a_test_that_fails_does_not_cost_its_epoch(
         with pytest.raises(ValueError, match="cannot be read"):
             run_of(parts, 3)
     assert [line["epoch"] for line in metrics(parts.run_dir)] == [1]
+    with monkeypatch.context() as patch:  # it fails again, after the epoch's line this time
+        patch.setattr(Run, "_save_weights", broken)
+        with pytest.raises(ValueError, match="cannot be read"):
+            run_of(parts, 3, resume=True)
     run_of(parts, 1, resume=True)
     assert metrics(parts.run_dir) == metrics(whole.run_dir)
     ends = [checkpoint.load_weights(s.run_dir / "model_best.safetensors").tensors for s in (whole, parts)]
@@ -147,8 +151,10 @@ def test_the_best_of_another_test_is_not_kept(tiny_settings: Maker) -> None:
     run_of(tiny_settings(*TESTED), 2)
     path = tiny_settings().run_dir / "checkpoint.pt"
     checkpoint.save_state(path, checkpoint.load_state(path) | {"best": 0.8})
-    assert run_of(tiny_settings(*TESTED, "test.batch_size=3"), 0, resume=True).best == 0.8
-    assert run_of(tiny_settings(*TESTED, "test.decode=dark"), 0, resume=True).best == -1
+    longer = (*TESTED, "train.epochs=9", "train.validate_every=1")
+    for kept in ("test.batch_size=3", "data.test=null", "train.validate_every=5"):
+        assert run_of(tiny_settings(*longer, kept), 1, resume=True).best == 0.8
+    assert run_of(tiny_settings(*longer, "test.decode=dark"), 1, resume=True).best < 0.8
 
 
 def test_going_on_does_not_need_what_it_started_from(tiny_settings: Maker, tmp_path: Path) -> None:

@@ -92,14 +92,15 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 class _OnceLoader(yaml.SafeLoader):
     """YAML's own loader keeps the last of keys that are written twice, and says nothing."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
                 raise yaml.YAMLError(f"{name} stands there twice, again in line {key.start_mark.line + 1}")
             seen.add(name)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def set_key(tree: dict[str, Any], item: str) -> None:
@@ -115,9 +116,17 @@ def set_key(tree: dict[str, Any], item: str) -> None:
         if not isinstance(tree, dict):
             raise ValueError(f"override {item!r}: {parent} has no settings below it")
     try:
-        tree[last] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
+        tree[last] = text.strip() if _is_text(key.strip()) and not isinstance(value, str) else value
     except yaml.YAMLError:
         raise ValueError(f"override {item!r}: the value is not YAML, e.g. 5e-4, true, [1, 2]") from None
+
+
+def _is_text(key: str, group: type[BaseModel] = Settings) -> bool:
+    """Is a dotted key's setting a text, so that 2024 and `on` are texts, too?"""
+    first, _, rest = key.partition(".")
+    kind = group.model_fields[first].annotation if first in group.model_fields else None
+    return _is_text(rest, kind) if rest and isinstance(kind, type) and issubclass(kind, Group) else kind is str
 
 
 def from_tree(tree: Mapping[str, Any], *, where: str) -> Settings:
@@ -133,6 +142,8 @@ def _explain(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         near = suggest(".".join(part for part in item["loc"] if isinstance(part, str)), known_keys())
         return f"unknown setting {path}" + (f"; did you mean {near}?" if near else "")
+    if item["type"] == "string_type":
+        return f"{path} = {item['input']!r}: Input should be a text, so write it in quotes"
     if item["type"] == "tuple_type":
         return f"{path} = {item['input']!r}: Input should be a list, as in [1, 2]"
     return f"{path} is missing" if item["type"] == "missing" else f"{path} = {item['input']!r}: {item['msg']}"

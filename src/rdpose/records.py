@@ -55,7 +55,7 @@ class Records:
         if not self.active:
             return
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        # What an interruption left half-written is of a later epoch, since the state is saved after its line.
+        # What an interruption left half-written is of a later epoch, or of one that is to be tested again.
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["epoch"] <= epoch]
         files.write_text(self.path, "".join(f"{line}\n" for line in kept))
         if importlib.util.find_spec("tensorboard"):

@@ -17,13 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Group(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        validate_default=True,
-        coerce_numbers_to_str=True,  # a run may be called 2024
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class ModelSettings(Group):

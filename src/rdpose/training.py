@@ -76,6 +76,8 @@ class Run:
         self.average: WeightAverage | None = None
         self.records = Records(self.folder, active=here.is_main)
         self.epoch, self.best = 0, -1.0
+        self.best_of = ""
+        """The test that the best figure is of."""
         samples = settings.train.epochs * len(self.sampler) * settings.train.batch_size * here.world
         self.bar = Bar("training", total=samples, unit="crops", quiet=not here.is_main)
 
@@ -93,16 +95,16 @@ class Run:
             report = transfer.start_from(self.network, Path(self.settings.model.init), self.skeleton)
             if self.here.is_main:
                 print(report)
-        self._open()
+        self._open(told=0)
 
-    def _open(self) -> None:
-        """Once the weights to go on from are there: what follows them, and the files."""
+    def _open(self, *, told: int) -> None:
+        """Once the weights to go on from are there: what follows them, and the files, which tell of `told` epochs."""
         if self.settings.train.ema:
             self.average = WeightAverage(self.network, self.settings.train.ema)
         if self.here.is_main:
             print(f"training on {self.about}")
             files.write_text(self.folder / "settings.yaml", config.to_yaml(self.settings))
-        self.records.open(epoch=self.epoch)
+        self.records.open(epoch=told)
 
     def train_epoch(self) -> None:
         """One pass over the people; then the test, when it is due, and the files."""
@@ -146,6 +148,8 @@ class Run:
             network = distributed.share(self.shipped(), self.here)
             scores = testing.test(network, self.skeleton, self.settings, self.here, folder=self.folder / "results")
             main = distributed.broadcast(scores.main if scores else -1.0, self.here)
+            if self.best_of != as_tested(self.settings):  # figures of two tests cannot be held against each other
+                self.best, self.best_of = -1.0, as_tested(self.settings)
             improved, self.best = main > self.best, max(main, self.best)
             figures = figures | (scores.figures if scores else {})
         if self.here.is_main:
@@ -176,6 +180,7 @@ class Run:
             "epoch": self.epoch,
             "untested": untested,
             "best": self.best,
+            "best_of": self.best_of,
             "settings": self.settings.model_dump(mode="json"),
             "network": self.network.state_dict(),
             "stepper": self.stepper.state(),
@@ -192,18 +197,20 @@ class Run:
             return self.begin()
         before = config.from_tree(state["settings"], where=str(path))
         refuse_other_settings(before, self.settings, path)
-        self.epoch, self.best = state["epoch"], state["best"] if are_tested_alike(before, self.settings) else -1.0
+        self.epoch, self.best = state["epoch"], state["best"]
+        self.best_of = state.get("best_of", as_tested(before))
         self.network.load_state_dict(state["network"])
         self.stepper.restore(state["stepper"])
-        self._open()
+        untested = state.get("untested")
+        self._open(told=self.epoch - bool(untested))
         if self.average:
             self.average.restore(state["average"])
         torch.set_rng_state(state["random"])
         self.bar.skip(self.epoch * len(self.sampler) * self.settings.train.batch_size * self.here.world)
         if self.here.is_main:
             print(f"going on after epoch {self.epoch} of {self.settings.train.epochs}, from {path}")
-        if state.get("untested"):
-            self._end_epoch(state["untested"])
+        if untested:
+            self._end_epoch(untested)
         return None
 
     def _refuse_nan(self, means: Means) -> None:
@@ -234,8 +241,7 @@ def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
                 )
 
 
-def are_tested_alike(before: Settings, now: Settings) -> bool:
-    """Can a figure of one be held against the other's?"""
-    free = {"batch_size"}
-    tests = [(one.data.test, one.test.model_dump(exclude=free)) for one in (before, now)]
-    return tests[0] == tests[1]
+def as_tested(settings: Settings) -> str:
+    """What decides a test's figures, in a line."""
+    source = settings.data.test.model_dump_json() if settings.data.test else ""
+    return f"{source} {settings.test.model_dump_json(exclude={'batch_size'})}"

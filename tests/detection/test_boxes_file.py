@@ -40,6 +40,9 @@ def row(**keys: object) -> dict:
         ([row(file_name="street.mp4", image_id=12), row(file_name="other.mp4", image_id=12)], "street.mp4/12", None),
         ([row(file_name="street.mp4", image_id=12)], "videos/street.mp4/12", None),
         ([row(file_name="street.mp4")], "videos/street.mp4/12", None),
+        ([row(file_name="clips/street.mp4", image_id=12)], "street.mp4/12", None),
+        ([row(image_id="12")], "street.mp4/12", None),
+        ([row(file_name="000012.jpg")], "street.mp4/000012.jpg", None),
         (ANNOTATIONS, "street.jpg", 7),
         (ANNOTATIONS, "train/street.jpg", 7),
     ],
@@ -53,6 +56,25 @@ def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id
     boxes, scores = file(PICTURE, name)
     assert boxes.tolist() == [[10, 20, 40, 45]]
     assert len(scores) == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "person"),
+    [
+        ([(0, "car"), (1, "bus")], 1),  # COCO's number
+        ([(0, "car"), (5, "Person")], 5),
+        ([(0, "pedestrian")], 0),
+        ([(0, "street"), (1, "pedestrian")], 1),
+        ([], 1),
+    ],
+)
+def test_people_of_files_without_joints(tmp_path: Path, listed: list[tuple[int, str]], person: int) -> None:
+    rows = [row(image_id=7, category_id=number) for number in (0, 1, 5)]
+    categories = [{"id": number, "name": name} for number, name in listed]
+    content = {"images": ANNOTATIONS["images"], "annotations": rows, "categories": categories}
+    rows[(0, 1, 5).index(person)]["bbox"] = [1, 2, 3, 4]
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    assert DetectionsFile.read(tmp_path / "boxes.json")(PICTURE, "street.jpg").boxes_xyxy.tolist() == [[1, 2, 4, 6]]
 
 
 def test_boxes_of_one_video_are_not_anothers() -> None:

@@ -78,3 +78,13 @@ def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, erro
         (tree / name).write_bytes(b"")
     with pytest.raises(error, match=message):
         inputs.find(sources, out=Path(out))
+
+
+def test_drawn_pictures_that_are_not_written_are_in_nobodys_way(tree: Path) -> None:
+    for name in ("street.avi", "street.avi.mp4", "a.webp", "a.webp.jpg"):
+        (tree / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"a\.webp\.jpg; run them"):
+        inputs.find(["a.webp", "a.webp.jpg"], out=Path("out"))
+    assert len(inputs.find(["a.webp", "a.webp.jpg"], out=Path("out"), draw=False)) == 2
+    with pytest.raises(ValueError, match=r"street\.avi\.json; run them"):
+        inputs.find(["street.avi", "street.avi.mp4"], out=Path("out"), draw=False)

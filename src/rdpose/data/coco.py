@@ -51,7 +51,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
         visible=visible,
         image_root=images_dir,
         skeleton=wanted,
-        category_id=min(category_ids, default=1),
+        category_ids=tuple(sorted(category_ids)) or (1,),
         skipped={reason: count for reason, count in skipped.items() if count},
     )
 

@@ -42,7 +42,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
     inside = geometry.valid_boxes(clip_to_pictures(box, images.image_size[image_index]))
     kept, skipped = _sift(
         {
-            "of another category": category == images.category_id,
+            "of another category": np.isin(category, images.category_ids),
             f"with a score below {min_score:g}": score >= min_score,
             "of a picture that is not asked for": image_index >= 0,
             "empty or outside its picture": inside & geometry.valid_boxes(box),
@@ -59,7 +59,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
         image_size=images.image_size,
         image_root=images.image_roots[0],
         skeleton=images.skeleton,
-        category_id=images.category_id,
+        category_ids=images.category_ids,
         skipped=skipped,
     )
 

@@ -56,8 +56,8 @@ class People:
     image_roots: tuple[str, ...]
     """Folder or zip of each source."""
     skeleton: Skeleton
-    category_id: int = 1
-    """The files' number for a person."""
+    category_ids: tuple[int, ...] = (1,)
+    """The files' numbers for people."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Rows of the files that are not here: reason -> number."""
 
@@ -71,6 +71,11 @@ class People:
 
     def __len__(self) -> int:
         return len(self.image_index)
+
+    @property
+    def category_id(self) -> int:
+        """The number that results give a person."""
+        return min(self.category_ids)
 
     @property
     def num_images(self) -> int:
@@ -133,7 +138,7 @@ def assemble(
     image_root: str | os.PathLike[str],
     skeleton: Skeleton,
     image_size: np.ndarray | None = None,
-    category_id: int = 1,
+    category_ids: tuple[int, ...] = (1,),
     skipped: dict[str, int] | None = None,
     **known: np.ndarray,
 ) -> People:
@@ -158,7 +163,7 @@ def assemble(
         image_source=np.zeros(images, np.int32),
         image_roots=(os.fspath(image_root),),
         skeleton=skeleton,
-        category_id=category_id,
+        category_ids=category_ids,
         skipped=dict(skipped or {}),
     )
 

@@ -29,7 +29,8 @@ _IN_ZIP = re.compile(r"(.+?\.zip)[@/\\]+(.+)", re.IGNORECASE)
 def read(source: Path | str | bytes, *, upright: bool = False, size_wh: ArrayLike = (0, 0)) -> np.ndarray:
     """Reads a picture.
 
-    Grey becomes RGB, CMYK is converted, 16 bits become 8 (the upper ones), transparency is laid over white.
+    Grey becomes RGB, CMYK is converted, 16 bits become 8 (the upper ones), transparency is laid over white (PNG, WebP).
+    Of a GIF the first picture is read; a TIFF always comes upright.
 
     Args:
         source: a file, a file in a zip (`pictures.zip@name.jpg`, `pictures.zip/name.jpg`), or a file's content.

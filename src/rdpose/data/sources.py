@@ -69,9 +69,8 @@ def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -
     path = Path(data.root) / data.test.boxes
     detected = detections.read(path, truth, min_score=test.box_score)
     if not len(detected) and detected.skipped:
-        raise ValueError(
-            f"{path} has no box of a score from {test.box_score:g} in a picture of {data.test.annotations}"
-        )
+        told = ", ".join(f"{count} {reason}" for reason, count in detected.skipped.items())
+        raise ValueError(f"{path} has no box of use for {data.test.annotations}: {told}")
     return TestPeople(detected, labelled)
 
 

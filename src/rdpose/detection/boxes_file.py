@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -53,6 +53,8 @@ class DetectionsFile:
             if "file_name" in row and isinstance(row.get("image_id"), int) and not _is_video(row["file_name"]):
                 self.ids[row["file_name"]] = row["image_id"]
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
+        for key in [key for key in of_picture if isinstance(key, str) and _is_frame(key)]:
+            of_picture.setdefault(_without_folders(key), of_picture[key])
         self._people = {key: _detections(own, min_score) for key, own in of_picture.items()}
 
     @classmethod
@@ -68,8 +70,8 @@ class DetectionsFile:
             if not isinstance(content, dict):
                 return cls(content, min_score=min_score)
             names = {image["id"]: image["file_name"] for image in content["images"]}
-            _, people = categories.people(content.get("categories") or [], path)
-            return cls(content["annotations"], names=names, people=people or {PERSON}, min_score=min_score)
+            people = _people(content.get("categories") or [], path)
+            return cls(content["annotations"], names=names, people=people, min_score=min_score)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no file of boxes ({type(error).__name__}: {error}): expected a list of objects with "
@@ -95,11 +97,17 @@ class DetectionsFile:
 
     def _find(self, name: str) -> Key | None:
         path = PurePosixPath(name)
-        candidates: tuple[Key | None, ...] = (name, path.name, self.image_id(name))
-        if _is_video(path.parent.name):
-            video = path.parent
-            candidates = (name, f"{video.name}/{path.name}", self.image_id(name), str(video), video.name)
+        candidates: list[Key | None] = [name, path.name, self.image_id(name)]
+        if _is_frame(name):
+            candidates = [name, _without_folders(name), *candidates[1:], str(path.parent), path.parent.name]
         return next((key for key in candidates if key in self._people), None)
+
+
+def _people(listed: Sequence[categories.Category], path: str | Path) -> set[int]:
+    """The ids of people; categories without joints that do not say so are taken for COCO's, unless there is but one."""
+    if len(listed) != 1 and not any(category.get("keypoints") or categories.is_person(category) for category in listed):
+        return {PERSON}
+    return categories.people(listed, path)[1] or {PERSON}
 
 
 def _key(row: Row) -> Key:
@@ -112,6 +120,15 @@ def _key(row: Row) -> Key:
 
 def _is_video(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in VIDEO_ENDINGS
+
+
+def _is_frame(name: str) -> bool:
+    """street.mp4/12 is one."""
+    return _is_video(PurePosixPath(name).parent.name)
+
+
+def _without_folders(frame: str) -> str:
+    return str(PurePosixPath(*PurePosixPath(frame).parts[-2:]))
 
 
 def _number(name: str) -> int | None:

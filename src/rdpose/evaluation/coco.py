@@ -148,8 +148,8 @@ def figures(
     evaluator.params.use_cats = len(truth.category_ids) == 1  # people of several kinds are all people
     if image_ids is not None:
         evaluator.params.img_ids = list(image_ids)
-    # It prints what it sums up, and warns of sigmas other than COCO's, which are meant here.
+    # It prints what it sums up, and warns of sigmas other than COCO's and of joined categories, which are meant here.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*kpt_oks_sigmas", category=UserWarning)
+        warnings.filterwarnings("ignore", message=".*(kpt_oks_sigmas|use_cats)", category=UserWarning)
         evaluator.run()
     return [float(value) for value in evaluator.stats]

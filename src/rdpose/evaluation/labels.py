@@ -43,8 +43,8 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
     content = files.read_json(path)
     try:
         skeleton = results.joints_of(content["categories"], skeleton, path)
-        _, ids_of_people = categories.people(content["categories"], path)
-        of_people = [p for p in content["annotations"] if p.get("category_id", min(ids_of_people)) in ids_of_people]
+        _, ids = categories.people(content["categories"], path)
+        of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
         people = [p for p in of_people if _is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
         areas = [p["area"] if "area" in p else AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]

@@ -71,7 +71,7 @@ def predict(
         FileNotFoundError, ValueError: a source, the weights, the boxes or the detector is not there or of no use.
         ImportError: an extra is needed that is not installed.
     """
-    found = inputs.find(sources, out=out)
+    found = inputs.find(sources, out=out, draw=draw)
     _check(found, boxes, detector, heatmaps)
     where = _detector(boxes, detector, min_score, device)
     if where is None:

@@ -61,8 +61,11 @@ class Input:
             raise ValueError(f"{self.source}: {error}") from None
 
 
-def find(sources: Sequence[str], *, out: Path) -> list[Input]:
+def find(sources: Sequence[str], *, out: Path, draw: bool = True) -> list[Input]:
     """Everything that `sources` name, in their order, files of a folder by name; what lies in `out` is left out.
+
+    Args:
+        draw: whether drawn pictures and videos will be written to `out`, beside the results.
 
     Raises:
         FileNotFoundError: a file, or any file of a pattern, does not exist.
@@ -79,7 +82,7 @@ def find(sources: Sequence[str], *, out: Path) -> list[Input]:
     folders = [os.path.abspath(folder) for _, folder in found if folder]
     root = Path(os.path.commonpath(folders)) if folders else Path()
     inputs = [Input(_name(source, root), source) for source, _ in found]
-    _refuse_doubles(inputs, out)
+    _refuse_doubles(inputs, out, draw=draw)
     if any(isinstance(one.source, str) and Path(one.source).resolve() == (out / one.name).resolve() for one in inputs):
         raise ValueError(f"results in {out} would take the place of their pictures; name another folder by --out")
     return inputs
@@ -117,13 +120,14 @@ def _name(source: str | int, root: Path) -> str:
     return Path(os.path.abspath(source)).relative_to(root).as_posix()
 
 
-def _refuse_doubles(inputs: Iterable[Input], out: Path) -> None:
+def _refuse_doubles(inputs: Iterable[Input], out: Path, *, draw: bool) -> None:
     names: dict[str, Input] = {}
     of: dict[Path, Input] = {}
     for one in inputs:
         if (other := names.setdefault(one.name, one)) is not one:
             raise ValueError(f"{other.source} and {one.source} would both be called {one.name}; run them one by one")
-        for place in outputs.places(out, one.name, is_picture=one.is_picture):
+        drawn, results = outputs.places(out, one.name, is_picture=one.is_picture)
+        for place in (drawn, results) if draw else (results,):
             other = of.setdefault(place, one)
             if other is not one and not (place.suffix == ".json" and one.is_picture and other.is_picture):
                 raise ValueError(

@@ -45,7 +45,7 @@ def _follow(one: Input, video: Video, job: Job) -> None:
             print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
         # A camera's picture is answered before the next one is taken.
         estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
-        tracker, before = Tracker(estimator.skeleton), job.num_people
+        tracker = Tracker(estimator.skeleton)
         for poses in estimator.stream(_tasks(one, video, waiting, job)):
             frame = waiting.popleft()
             poses = replace(poses, ids=tracker.update(poses, frame.seconds))
@@ -56,12 +56,7 @@ def _follow(one: Input, video: Video, job: Job) -> None:
             job.num_people += len(poses)
             bar.advance()
         _say_if_short(one, video, bar.done, job)
-        if job.num_people == before and isinstance(job.detector, DetectionsFile):
-            print(
-                f"{one.name}: the file of boxes has none for its frames; its rows name a frame by image_id, from 0, "
-                "or the video by file_name, or both",
-                file=sys.stderr,
-            )
+        _say_if_unknown(one, bar.done, job)
     job.files.append(results_path)
 
 
@@ -71,6 +66,14 @@ def _tasks(one: Input, video: Video, waiting: deque[Frame], job: Job) -> Iterato
             return
         waiting.append(frame)
         yield job.task(frame.picture, f"{one.name}/{frame.index}")
+
+
+def _say_if_unknown(one: Input, num_frames: int, job: Job) -> None:
+    boxes = job.detector
+    if not isinstance(boxes, DetectionsFile) or any(f"{one.name}/{index}" in boxes for index in range(num_frames)):
+        return
+    rows = "its rows name a frame by image_id, from 0, or the video by file_name, or both"
+    print(f"{one.name}: the file of boxes has none for its frames; {rows}", file=sys.stderr)
 
 
 def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
