@@ -42,12 +42,12 @@ RIVALS = "loss.rivals=3"
 START = Row("start", "shared start, not trained further")
 ROWS = (
     Row("plain", "plain", ("model.variant=plain",)),
-    Row("rdpose", "rdpose: boxes + neighbour-aware FDM + PDM + rivals", ("model.variant=rdpose", RIVALS)),
+    Row("rdpose", "rdpose: boxes + neighbour-aware FDM + PDM", ("model.variant=rdpose",)),
+    Row("rdpose-rivals", "rdpose + rivals", ("model.variant=rdpose", RIVALS)),
     Row("boxes", "boxes at every level", ("model.variant=boxes",)),
     Row("boxes-rivals", "boxes + rivals", ("model.variant=boxes", RIVALS)),
     Row("fdm-pdm", "FDM + PDM (rdpose-paper)", ("model.variant=rdpose-paper",)),
-    Row("rdpose-no-pdm", "rdpose without PDM", ("model.variant=rdpose", RIVALS, "loss.perturbed=0")),
-    Row("rdpose-no-rivals", "rdpose without rivals", ("model.variant=rdpose", "loss.rivals=0")),
+    Row("rdpose-rivals-no-pdm", "rdpose + rivals without PDM", ("model.variant=rdpose", RIVALS, "loss.perturbed=0")),
     Row("plain-rivals", "plain + rivals", ("model.variant=plain", RIVALS)),
     Row("fdm", "FDM", ("model.variant=rdpose-paper", "loss.perturbed=0")),
     Row("residual", "FDM + PDM, residual (rdpose-residual)", ("model.variant=rdpose-residual",)),

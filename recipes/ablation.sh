@@ -24,7 +24,7 @@ else
   "$python" recipes/make_sets.py --out data/sets --shared data
   if [[ -n ${WHOLE:-} ]]; then
     fetch_encoder
-    ablation=(--settings recipes/ablation_whole.yaml --variants plain boxes rdpose-no-rivals rdpose fdm-pdm)
+    ablation=(--settings recipes/ablation_whole.yaml --variants plain boxes rdpose rdpose-rivals fdm-pdm)
   else
     [[ -n ${INIT:-} ]] || train_start
     ablation=(--init "${INIT:-$start}" --crops 12000)

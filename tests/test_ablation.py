@@ -87,16 +87,16 @@ def test_every_row_trained_from_the_beginning(ablation, data: Path, tmp_path: Pa
     )
     out = tmp_path / "out"
     arguments = ["--settings", str(whole), "--data", str(data), "--out", str(out), "--people", "6"]
-    ablation.main([*arguments, "--variants", "plain", "rdpose", "--seeds", "3"])
+    ablation.main([*arguments, "--variants", "plain", "rdpose-rivals", "--seeds", "3"])
     figures = json.loads((out / "figures.json").read_text())
-    assert {name: set(seeds) for name, seeds in figures.items()} == {"plain": {"3"}, "rdpose": {"3"}}
-    assert figures["plain"]["3"]["cost/parameters"] < figures["rdpose"]["3"]["cost/parameters"]
+    assert {name: set(seeds) for name, seeds in figures.items()} == {"plain": {"3"}, "rdpose-rivals": {"3"}}
+    assert figures["plain"]["3"]["cost/parameters"] < figures["rdpose-rivals"]["3"]["cost/parameters"]
     runs = {
         name: checkpoint.load_weights(path).settings
-        for name in ("plain", "rdpose")
+        for name in ("plain", "rdpose-rivals")
         for path in (out / "runs").rglob(f"{name}-3/final_state.safetensors")
     }
-    assert [runs[name].loss.rivals for name in ("plain", "rdpose")] == [None, 3]
+    assert [runs[name].loss.rivals for name in ("plain", "rdpose-rivals")] == [0, 3]
     assert {one.seed for one in runs.values()} == {3}
     whole.write_text(whole.read_text().replace("epochs: 1", "epochs: 2"))
     with pytest.raises(ValueError, match="holds runs with other settings; choose another --out"):

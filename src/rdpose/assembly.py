@@ -21,9 +21,6 @@ from rdpose.models.training_step import LossWeights, OfficialForTraining, RDPose
 from rdpose.settings import LossSettings, Settings
 from rdpose.skeletons import Skeleton
 
-RIVALS = {"rdpose": 3.0}
-"""`loss.rivals` by default, by variant; 0 for the others."""
-
 
 def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleton) -> nn.Module:
     """A network with its losses and, where it decouples, PDM.
@@ -45,7 +42,7 @@ def wrap(network: RDPose | OfficialRDPose, settings: Settings, skeleton: Skeleto
         sigma=settings.model.sigma,
         unbiased=settings.model.unbiased,
         joint_weights=weights,
-        rivals=RIVALS.get(settings.model.variant, 0.0) if settings.loss.rivals is None else settings.loss.rivals,
+        rivals=settings.loss.rivals,
     )
 
 

@@ -6,7 +6,7 @@ Paths in `data` are relative to `data.root`; sizes are (width, height).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -135,10 +135,16 @@ class LossSettings(Group):
     """mean: the family's mean over the map; map_sum: the sum over it, which learns faster on small budgets."""
     ohkm_topk: Annotated[int, Field(ge=0)] = 0
     """Only the k hardest joints of each person count; 0 is all."""
-    rivals: NotNegative | None = None
-    """How much more an error counts at a neighbour's same joint; by default 3 for the variant rdpose, 0 for others."""
+    rivals: NotNegative = 0.0
+    """How much more an error counts at a neighbour's same joint; it costs AP (docs/method.md)."""
     joint_weights: bool = False
     """Elbows and knees count 1.2, wrists and ankles 1.5 times."""
+
+    @field_validator("rivals", mode="before")
+    @classmethod
+    def _of_older_files(cls, rivals: Any) -> Any:
+        """They say null where they left it to the variant."""
+        return 0.0 if rivals is None else rivals
 
 
 class TrainSettings(Group):
