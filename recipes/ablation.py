@@ -16,26 +16,15 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import ablation_report
 import torch
 from ablation_benchmarks import load, read_benchmarks
-from ablation_training import run_settings
+from ablation_training import Row, run_settings
 
 from rdpose import config, files, memory, robustness, training
 from rdpose.robustness import Benchmark
-
-
-@dataclass(frozen=True)
-class Row:
-    """A configuration: a line of the tables."""
-
-    name: str
-    title: str
-    overrides: tuple[str, ...] = ()
-
 
 RIVALS = "loss.rivals=3"
 """An error at the same joint of a neighbour counts four times."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from ablation_benchmarks import SHARED
 
 from rdpose import checkpoint, config, files
+from rdpose.evaluation.labels import is_labelled
 from rdpose.models import builders
 from rdpose.settings import Settings
 
@@ -20,11 +21,13 @@ SHARES = {"sets/pasted": 0.5, "sets/rendered": 0.4, "coco": 0.1}
 PARTS = {"sets/pasted": "train", "sets/rendered": "train", "coco": "train2017"}
 
 
-class Row(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def overrides(self) -> tuple[str, ...]: ...
+@dataclass(frozen=True)
+class Row:
+    """A configuration: a line of the tables."""
+
+    name: str
+    title: str
+    overrides: tuple[str, ...] = ()
 
 
 def run_settings(row: Row, seed: int, options: argparse.Namespace) -> Settings:
@@ -82,7 +85,7 @@ def draw_sources(data: Path, out: Path, crops: int, seed: int) -> tuple[list[dic
         raise FileNotFoundError(f"there is no training set in {data}; make them by recipes/make_sets.py")
     total = sum(SHARES[name] for name in present)
     wanted = {name: crops * SHARES[name] / total for name in present}
-    people = {name: sum(map(is_trained, content["annotations"])) for name, content in present.items()}
+    people = {name: sum(map(is_labelled, content["annotations"])) for name, content in present.items()}
     # Small sources are repeated within an epoch; epochs begin where the largest would be.
     epochs = max(1, round(max(wanted[name] / people[name] for name in present if SHARES[name] > 0.2)))
     sources = []
@@ -99,7 +102,7 @@ def draw_sources(data: Path, out: Path, crops: int, seed: int) -> tuple[list[dic
 def some_pictures(content: dict, num_people: float, rng: np.random.Generator) -> dict:
     """A COCO file's pictures in an order drawn by `rng`, until they show so many people."""
     of_picture: dict[int, int] = {}
-    for person in filter(is_trained, content["annotations"]):
+    for person in filter(is_labelled, content["annotations"]):
         of_picture[person["image_id"]] = of_picture.get(person["image_id"], 0) + 1
     order = rng.permutation(sorted(of_picture))
     counts = np.cumsum([of_picture[image] for image in order])
@@ -108,7 +111,3 @@ def some_pictures(content: dict, num_people: float, rng: np.random.Generator) ->
         "images": [image for image in content["images"] if image["id"] in kept],
         "annotations": [person for person in content["annotations"] if person["image_id"] in kept],
     }
-
-
-def is_trained(person: dict) -> bool:
-    return any(person.get("keypoints", ())[2::3]) and not person.get("iscrowd")

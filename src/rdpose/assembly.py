@@ -55,8 +55,9 @@ def refuse_additions(settings: Settings) -> None:
         "loss.joint_weights": settings.loss.joint_weights,
         **{f"loss.{term}": getattr(settings.loss, term) != getattr(own, term) for term in LossWeights._fields},
     }
-    for name in (name for name, is_asked in asked.items() if is_asked):
-        raise ValueError(f"the published code (model.variant=official) trains without {name}; leave it out")
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise ValueError(f"the published code (model.variant=official) trains without {name}; leave it out")
 
 
 def spread(training: nn.Module, settings: Settings, here: Process) -> nn.Module:

@@ -16,7 +16,7 @@ from typing import Any
 
 from hotcoco import COCO, COCOeval
 
-from rdpose import categories, files, skeletons
+from rdpose import files, skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.scores import Scores
 from rdpose.geometry import AREA_OF_BOX
@@ -84,8 +84,8 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
     listed = coco.load_cats(coco.get_cat_ids())
     if not listed or not coco.get_img_ids():
         raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")
-    _, people = categories.people(listed, path)
-    return Truth(Path(path), coco, results.joints_of(listed, skeleton, path), frozenset(people), note)
+    joints, people = results.people_of(listed, skeleton, path)
+    return Truth(Path(path), coco, joints, frozenset(people), note)
 
 
 def _as_it_is(path: Path | str) -> COCO | None:

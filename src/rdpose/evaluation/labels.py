@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import categories, files
+from rdpose import files
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
@@ -42,10 +42,9 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
     """
     content = files.read_json(path)
     try:
-        skeleton = results.joints_of(content["categories"], skeleton, path)
-        _, ids = categories.people(content["categories"], path)
+        skeleton, ids = results.people_of(content["categories"], skeleton, path)
         of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
-        people = [p for p in of_people if _is_labelled(p)]
+        people = [p for p in of_people if is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
         areas = [p["area"] if "area" in p else AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
@@ -58,7 +57,8 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
     )
 
 
-def _is_labelled(annotation: dict[str, Any]) -> bool:
+def is_labelled(annotation: dict[str, Any]) -> bool:
+    """Whether an annotation is of one person with a joint."""
     return not annotation.get("iscrowd") and any((annotation.get("keypoints") or ())[2::3])
 
 

@@ -93,13 +93,13 @@ def _column(rows: Sequence[dict[str, Any]], key: str, dtype: type[np.generic], n
     return column
 
 
-def joints_of(listed: Sequence[dict[str, Any]], asked: Skeleton | None, path: Path | str) -> Skeleton:
-    """The joints that results are measured in: as asked or, by default, as an annotation file's category names them.
+def people_of(listed: Sequence[dict[str, Any]], asked: Skeleton | None, path: Path | str) -> tuple[Skeleton, set[int]]:
+    """The joints that results are measured in, as asked or else as a file's category names them, and people's ids.
 
     Raises:
         ValueError: the file names other joints, or other places for them, than asked; or nobody names any.
     """
-    person, _ = categories.people(listed, path)
+    person, ids = categories.people(listed, path)
     own = skeletons.from_category(person) if person.get("keypoints") else None
     if own and asked and own.joints != asked.joints:
         raise ValueError(
@@ -110,7 +110,7 @@ def joints_of(listed: Sequence[dict[str, Any]], asked: Skeleton | None, path: Pa
         raise ValueError(
             f"{path} is not a COCO keypoint file: it has no category with `keypoints`; name them there, or a skeleton"
         )
-    return asked or own  # type: ignore
+    return asked or own, ids  # type: ignore
 
 
 def check_ids(found: Iterable[int], known: Collection[int], what: str, name: str, annotations: Path | str) -> None:

@@ -102,13 +102,8 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     settings, notes = guesses.settings_of(path.stem, backbone, variant, skeleton, asked)
     bgr = asked.bgr
     if bgr is None and layout in (names.FAMILY, names.RDPOSE) and backbone.startswith("resnet"):
-        notes, bgr = (
-            (
-                *notes,
-                "taken as trained on BGR pictures, as the family's SimpleBaseline is (else `rdpose convert --rgb`)",
-            ),
-            True,
-        )
+        told = "taken as trained on BGR pictures, as the family's SimpleBaseline is (else `rdpose convert --rgb`)"
+        notes, bgr = (*notes, told), True
     if bgr:
         swap_colors(tensors)
     if variant == "official":

@@ -10,6 +10,9 @@ from typing import Any, TextIO
 
 from rdpose import files
 
+PICTURES_RESULTS = "results.json"
+"""The file of all pictures; a video has its own."""
+
 
 class ResultsFile:
     """A COCO results file that grows.
@@ -52,7 +55,7 @@ class ResultsFile:
 def places(folder: Path, name: str, *, is_picture: bool) -> tuple[Path, Path]:
     """Where the drawn picture or video goes, and its results; those of all pictures go into one file."""
     if is_picture:
-        return picture_place(folder, name), folder / "results.json"
+        return picture_place(folder, name), folder / PICTURES_RESULTS
     place = video_place(folder, name)
     return place, place.with_suffix(".json")
 

@@ -13,7 +13,7 @@ from rdpose.detection import DetectionsFile
 from rdpose.poses import Poses, draw
 from rdpose.predicting.inputs import Input
 from rdpose.predicting.job import Job
-from rdpose.predicting.outputs import ResultsFile, picture_place
+from rdpose.predicting.outputs import PICTURES_RESULTS, ResultsFile, picture_place
 from rdpose.prediction import Task
 from rdpose.progress import Bar
 
@@ -42,7 +42,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
             waiting.append((one, job.task(picture, one.name)))
             yield waiting[-1][1]
 
-    path = job.out / "results.json"
+    path = job.out / PICTURES_RESULTS
     with ResultsFile(path) as results, Bar("predicting", total=len(pictures), unit="pictures") as bar:
         for poses in job.estimator.stream(tasks()):
             one, task = waiting.popleft()

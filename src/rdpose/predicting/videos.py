@@ -12,7 +12,7 @@ from rdpose.detection import DetectionsFile
 from rdpose.poses import draw
 from rdpose.predicting.inputs import Input
 from rdpose.predicting.job import Job
-from rdpose.predicting.outputs import ResultsFile, video_place
+from rdpose.predicting.outputs import ResultsFile, places
 from rdpose.prediction import Task
 from rdpose.progress import Bar
 from rdpose.tracking import Tracker
@@ -33,8 +33,7 @@ def run(one: Input, job: Job) -> None:
 
 
 def _follow(one: Input, video: Video, job: Job) -> None:
-    place = video_place(job.out, one.name)
-    results_path = place.with_suffix(".json")
+    place, results_path = places(job.out, one.name, is_picture=False)
     waiting: deque[Frame] = deque()
     with ExitStack() as stack:
         stack.enter_context(video)

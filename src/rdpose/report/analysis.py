@@ -9,7 +9,7 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data.people import People
-from rdpose.evaluation.misassignment import similarities as likeness
+from rdpose.evaluation.misassignment import similarities
 from rdpose.report import errors, matching
 from rdpose.report.matching import NOBODY, THRESHOLDS, Curves, Found, Similarities
 
@@ -127,7 +127,7 @@ def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
     counted = matching.countable(truth)
     rows = np.flatnonzero((found.wanted != NOBODY) & counted[found.wanted])
     visible = truth.visible * counted[:, None]
-    to_own, to_neighbour = likeness(
+    to_own, to_neighbour = similarities(
         found.joints[rows],
         found.wanted[rows],
         truth.joints,
