@@ -171,7 +171,9 @@ def test_a_test_leaves_results_and_figures(tiny_weights: Path, tiny_settings: Ma
     folder = settings.run_dir / "results"
     assert sorted(path.name for path in folder.iterdir()) == ["keypoints_val2017_results.json", "scores.json"]
     assert len(json.loads((folder / "keypoints_val2017_results.json").read_text())) == len(people)
-    assert json.loads((folder / "scores.json").read_text()) == scores.to_dict()
+    written = json.loads((folder / "scores.json").read_text())
+    assert written == scores.to_dict() | {"test": settings.test.model_dump(mode="json")}
+    assert testing.describe(tiny_settings("test.decode=dark")).endswith("flip test, dark")
 
 
 def test_the_size_of_batches_plays_no_part(tiny_weights: Path, people: People, tiny_settings: Maker) -> None:

@@ -51,8 +51,7 @@ def train(
     """Train a network; under `torchrun -m rdpose train ...` on several processes."""
     from rdpose import distributed, training
 
-    settings, _ = _request(config, overrides)
-    weights = training.train(settings, resume=resume)
+    weights = training.train(_request(config, overrides).settings, resume=resume)
     if distributed.is_main():
         print(f"weights: {weights}")
 
@@ -67,8 +66,9 @@ def test(
     """Test a network: a results file and the table of its figures."""
     from rdpose import testing
 
-    settings, named = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else [])])
-    scores = testing.test_weights(settings, weights or named or None)
+    request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else [])])
+    named = Path(request.weights) if request.weights else None
+    scores = testing.test_weights(request.settings, weights or named, bgr=request.bgr)
     if scores:
         print(scores)
 
@@ -151,7 +151,7 @@ def show(
     """Draw training crops with their joints, neighbours and targets, to look at before one trains."""
     from rdpose import showing
 
-    print(showing.show(_request(config, overrides)[0], out, num=num))
+    print(showing.show(_request(config, overrides).settings, out, num=num))
 
 
 @app.command()
@@ -229,7 +229,7 @@ def _request(config: Path, overrides: Sequence[str] | None):
     request = legacy.read(config, list(overrides or []))
     for note in request.notes if distributed.is_main() else ():
         print(note, file=sys.stderr)
-    return request.settings, Path(request.weights) if request.weights else None
+    return request
 
 
 def _boxes(path: Path) -> list[str]:

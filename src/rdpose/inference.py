@@ -12,9 +12,9 @@ from torch import Tensor
 from rdpose import exported, geometry, heatmaps, zoom
 from rdpose.data.crops import PictureCrops
 from rdpose.legacy import weights as weight_files
-from rdpose.legacy.guesses import Asked
+from rdpose.legacy.guesses import NOTHING, Asked
 from rdpose.models.fuse import fused
-from rdpose.settings import ModelSettings, Settings, TestSettings
+from rdpose.settings import Settings, TestSettings
 from rdpose.skeletons import Skeleton
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -94,11 +94,10 @@ def mirror_boxes(boxes: Tensor, width: int) -> Tensor:
     return torch.where((x2 > x1)[..., None], mirrored, boxes)
 
 
-def open_network(path: str | Path, like: ModelSettings | None = None) -> tuple[Network, Settings, Skeleton]:
+def open_network(path: str | Path, asked: Asked = NOTHING) -> tuple[Network, Settings, Skeleton]:
     """What computes heatmaps, with the settings and joints of its file: weights of any origin, or an exported network.
 
-    Networks of torch come for inference alone, their batch norms folded. `like`: the input size of files that do not
-    tell theirs.
+    Networks of torch come for inference alone, their batch norms folded. `asked`: what a foreign file leaves open.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -106,5 +105,5 @@ def open_network(path: str | Path, like: ModelSettings | None = None) -> tuple[N
     """
     if Path(path).suffix in exported.SUFFIXES:
         return exported.load(path)
-    network, settings, skeleton = weight_files.load_network(path, Asked(like=like))
+    network, settings, skeleton = weight_files.load_network(path, asked)
     return fused(network), settings, skeleton

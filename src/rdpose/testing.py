@@ -20,6 +20,7 @@ from rdpose.data.people import People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores
 from rdpose.inference import Inference, Network, open_network
+from rdpose.legacy.guesses import NOTHING, Asked
 from rdpose.progress import Bar
 from rdpose.settings import ModelSettings, Settings, TestSettings
 from rdpose.skeletons import Skeleton
@@ -54,7 +55,7 @@ def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process
         print(f"{annotations} has no labels; results are in {path} ({len(results)} poses)")
         return None
     scores = measure(path, skeleton, settings)
-    files.write_json(folder / "scores.json", scores.to_dict())
+    files.write_json(folder / "scores.json", scores.to_dict() | {"test": settings.test.model_dump(mode="json")})
     return scores
 
 
@@ -83,23 +84,23 @@ def annotations_of(settings: Settings) -> Path:
     return Path(settings.data.root) / settings.data.test.annotations
 
 
-def test_weights(settings: Settings, weights: Path | None) -> Scores | None:
+def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None = None) -> Scores | None:
     """Test a weights file (by default the run's best) or an exported network on the set that the settings name.
 
     The network is built as the file says (its input size, if it does not, is the settings'); data and test settings
-    are those given.
+    are those given. `bgr`: whether a file of the HRNet family was trained on BGR pictures, where its settings say so.
 
     Raises:
         ValueError: the network's joints are not the test set's.
     """
     path = weights or settings.run_dir / "model_best.safetensors"
-    asked = sources.skeleton_of(settings.data)
+    skeleton = sources.skeleton_of(settings.data)
     with distributed.process() as here:
-        network, trained = open_for(path, asked, here, like=settings.model)
+        network, trained = open_for(path, skeleton, here, Asked(like=settings.model, like_bgr=bgr))
         if here.is_main:
             tell_difference(path, trained.model, settings.model)
         settings = settings.model_copy(update={"model": trained.model})
-        return test(network, asked, settings, here, folder=settings.run_dir / "results")
+        return test(network, skeleton, settings, here, folder=settings.run_dir / "results")
 
 
 def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> None:
@@ -110,19 +111,17 @@ def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> Non
         print(f"{path} is tested as it was made: {', '.join(different)}", file=sys.stderr)
 
 
-def open_for(
-    path: Path, asked: Skeleton, here: Process, *, like: ModelSettings | None = None
-) -> tuple[Network, Settings]:
-    """A network of a file, on this process's device, and its settings; `like` as `open_network` takes it.
+def open_for(path: Path, wanted: Skeleton, here: Process, asked: Asked = NOTHING) -> tuple[Network, Settings]:
+    """A network of a file, on this process's device, and its settings; `asked` as `open_network` takes it.
 
     Raises:
         ValueError: it finds other joints than those asked for.
     """
-    network, settings, skeleton = open_network(path, like)
-    if asked.joints != skeleton.joints:
+    network, settings, skeleton = open_network(path, asked)
+    if wanted.joints != skeleton.joints:
         raise ValueError(
             f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "
-            f"{asked.num_joints} of {asked.name}; test on a set of the same joints"
+            f"{wanted.num_joints} of {wanted.name}; test on a set of the same joints"
         )
     return (distributed.place(network, here) if isinstance(network, nn.Module) else network), settings
 
@@ -232,9 +231,11 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
 
 
 def describe(settings: Settings) -> str:
-    """A row's name in the table: the network, its input, the boxes, the flip test and the second look."""
+    """A row's name in the table: the network, its input, the boxes, the flip test, decoding (the family's quarter
+    shift goes without saying) and the second look."""
     width, height = settings.model.image_size
     boxes = "given boxes" if settings.test.boxes == "truth" else "detected boxes"
     flip = "flip test" if settings.test.flip else "no flip test"
+    decode = "" if settings.test.decode == "quarter" else f", {settings.test.decode}"
     again = ", second look" if settings.test.zoom else ""
-    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}{again}"
+    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}{decode}{again}"

@@ -107,6 +107,23 @@ def test_missing_areas_and_counts_are_filled_in(tmp_path, coco_content, noisy, s
     assert "0.53 x box" in scores.note
 
 
+def test_an_area_elsewhere_does_not_stand_in_for_a_missing_one(tmp_path, coco_content, noisy, save, reference) -> None:
+    rows = noisy(coco_content, 0.05)
+    content = json.loads(json.dumps(coco_content))
+    first = content["annotations"][0]
+    unlabelled = {key: value for key, value in first.items() if key not in ("keypoints", "num_keypoints")}
+    content["annotations"].append(unlabelled | {"id": 10**6, "iscrowd": 1, "keypoints": [0] * 51, "num_keypoints": 0})
+    content["categories"].append({"id": 99, "name": "ball"})
+    ball = {"id": 10**6 + 1, "image_id": first["image_id"], "category_id": 99, "bbox": [0, 0, 5, 5], "iscrowd": 0}
+    content["annotations"].append(ball | {"area": 25, "num_keypoints": 0})
+    first["area"] = 0.53 * first["bbox"][2] * first["bbox"][3]
+    expected = reference(content, rows)
+    del first["area"]
+    scores = evaluate(rows, save(tmp_path / "truth.json", content))
+    assert list(scores.figures.values()) == expected
+    assert "areas of 1 people" in scores.note
+
+
 def spoilt(rows: list[dict], **changes) -> list[dict]:
     return [rows[0], {**rows[1], **changes}, *rows[2:]]
 

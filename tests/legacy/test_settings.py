@@ -10,6 +10,7 @@ from family_files import FILES, write
 
 from rdpose import config
 from rdpose import settings as groups
+from rdpose.legacy.keys import SIMPLE_BASELINE
 from rdpose.legacy.settings import read
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -76,6 +77,40 @@ def test_left_out_keys_get_the_familys_defaults(tmp_path: Path) -> None:
         "test.oks_nms": 0.5, "test.joint_score": 0, "data.metric": "mpii", "output_dir": "",
     }  # fmt: skip
     assert {key: value(settings, key) for key in expected} == expected
+
+
+def test_simple_baselines_own_files_get_its_keys_and_defaults(tmp_path: Path) -> None:
+    """Its repository names five keys in another way, sets neither post-processing nor shift, and tests with both."""
+    changes = dict.fromkeys(SIMPLE_BASELINE.values()) | {
+        "MODEL.EXTRA.TARGET_TYPE": "gaussian", "MODEL.EXTRA.HEATMAP_SIZE": [48, 64], "MODEL.EXTRA.SIGMA": 2,
+        "TRAIN.BATCH_SIZE": 16, "TEST.BATCH_SIZE": 8, "TEST.POST_PROCESS": None, "TEST.SHIFT_HEATMAP": None,
+        "DATASET.COLOR_RGB": None,
+    }  # fmt: skip
+    request = read(write(tmp_path, "coco/resnet/res50_256x192_d256x3_adam_lr1e-3", changes))
+    settings = request.settings
+    assert (settings.train.batch_size, settings.test.batch_size, settings.model.sigma) == (16, 8, 2)
+    assert (settings.test.decode, settings.test.shift_heatmap, request.bgr) == ("quarter", None, True)
+    mpii = {
+        "MODEL.SIGMA": None,
+        "MODEL.EXTRA.SIGMA": 2,
+        "TEST.POST_PROCESS": None,
+        "MODEL.NUM_JOINTS": None,
+        "MODEL.NAME": None,
+    }
+    settings = read(write(tmp_path, "mpii/resnet/res50_256x256_d256x3_adam_lr1e-3", mpii)).settings
+    assert (settings.model.backbone, settings.data.skeleton, settings.test.decode) == ("resnet50", "mpii", "quarter")
+
+
+def test_dark_poses_files_decode_and_train_as_it_does(tmp_path: Path) -> None:
+    settings = read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3", {"TEST.BLUR_KERNEL": 11})).settings
+    assert (settings.test.decode, settings.test.shift_heatmap, settings.model.unbiased) == ("dark", None, True)
+
+
+@pytest.mark.parametrize(("override", "bgr"), [("", False), ("DATASET.COLOR_RGB False", True), ("GPUS (0,)", False)])
+def test_the_order_of_colours_is_the_files(override: str, bgr: bool, tmp_path: Path) -> None:
+    assert read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3"), override.split()).bgr is bgr
+    own = EXPERIMENTS / "coco/hrnet/w32_256x192_adam_lr1e-3.yaml"
+    assert read(own, override.split()).bgr is (True if "COLOR" in override else None)
 
 
 OVERRIDES = [

@@ -389,6 +389,30 @@ def test_networks_for_bgr_answer_the_same_to_rgb(tmp_path: Path, backbone: str, 
     assert any("BGR" in note for note in weights.read(path).notes) == bgr
 
 
+@pytest.mark.parametrize(("backbone", "layout"), [("resnet18", "HRNet"), ("hrnet_small", "HRNet")])
+@pytest.mark.parametrize("bgr", [True, False])
+def test_what_the_familys_settings_say_of_colours_counts(tmp_path: Path, backbone: str, layout: str, bgr: bool) -> None:
+    path = save(tmp_path / "w_256x192.pth", LAYOUTS[layout][0](published(network_of(backbone))))
+    said, expected = (weights.read(path, asked) for asked in (Asked(like_bgr=bgr), Asked(bgr=bgr)))
+    assert all(torch.equal(said.tensors[key], tensor) for key, tensor in expected.tensors.items())
+    assert any("DATASET.COLOR_RGB says" in note for note in said.notes) == bgr
+    other = save(tmp_path / "other_256x192.pth", LAYOUTS["mmpose 1.x"][0](published(network_of(backbone))))
+    assert not any("BGR" in note for note in weights.read(other, Asked(like_bgr=bgr)).notes)
+
+
+@pytest.mark.parametrize("name", ["res18_aic_256x192", "hrnet_w32_ap10k_256x192", "w_posetrack18_256x192"])
+def test_as_many_joints_of_other_sets_are_not_taken_for_coco(tmp_path: Path, name: str) -> None:
+    path = save(tmp_path / f"{name}.pth", published(network_of()))
+    with pytest.raises(ValueError, match=r"17 joints and does not name them; .*--skeleton"):
+        weights.load_network(path)
+
+
+def test_udp_is_told(tmp_path: Path) -> None:
+    for name, told in (("hrnet_udp_256x192", True), ("hrnet_256x192", False)):
+        notes = weights.read(save(tmp_path / f"{name}.pth", published(network_of()))).notes
+        assert any("UDP" in note for note in notes) == told
+
+
 class Evil:
     """Would write a file, were it unpickled."""
 

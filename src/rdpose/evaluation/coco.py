@@ -72,8 +72,8 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
         ValueError: it is not a COCO keypoint file, or names other joints than `skeleton`, or none and there is none.
     """
     content = files.read_bytes(path)
-    people = content.count(b'"keypoints"') - content.count(b'"skeleton"')
-    complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= people
+    rows = content.count(b'"image_id"')  # all annotations: the area of one must not stand in for another's
+    complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= rows
     try:
         whole = _as_it_is(path) if complete and not areas_from_boxes else None
         coco, note = (whole, "") if whole else _completed(json.loads(content), areas_from_boxes)

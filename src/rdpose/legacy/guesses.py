@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from rdpose import config, skeletons
+from rdpose.legacy import names
 from rdpose.legacy.layouts import LAYOUTS
 from rdpose.legacy.pickles import Content
 from rdpose.settings import DataSettings, ModelSettings, Settings
@@ -22,6 +23,9 @@ UNNAMED = "unnamed"
 SIZES_WH = {"mpii": (256, 256)}
 """Input sizes of the family's data sets other than COCO's."""
 COCO_SIZE_WH = (192, 256)
+_OTHER_SETS = re.compile(r"(?<![a-z])(aic|animal|ap10k|ap-10k|macaque|h36m|jhmdb|posetrack|lsp)", re.IGNORECASE)
+"""In the names of files whose joints are neither COCO's, CrowdPose's nor MPII's, though there may be as many."""
+_UDP = re.compile(r"(?<![a-z])udp(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,17 @@ class Asked:
     """(width, height) in pixels."""
     like: ModelSettings | None = None
     """What it is to be tested as. It may be said of a file that knows itself, too, and says nothing there."""
+    like_bgr: bool | None = None
+    """What the family's settings that it is tested with say (COLOR_RGB); it counts for files of that family alone."""
     bgr: bool | None = None
-    """Trained on BGR pictures (COLOR_RGB false). None: so is SimpleBaseline of the HRNet family, and nothing else."""
+    """Trained on BGR pictures (COLOR_RGB false). None: as `like_bgr`, else SimpleBaseline of the HRNet family alone."""
     allow_missing: tuple[str, ...] = ()
     """Beginnings of keys (ours) that the file may lack; they start fresh."""
     ignore: tuple[str, ...] = ()
     """Beginnings of keys (the file's) that are left out."""
+
+
+NOTHING = Asked()
 
 
 def variant_of(tensors: Mapping[str, Tensor], content: Content, asked: Asked, path: Path) -> str:
@@ -65,7 +74,8 @@ def variant_of(tensors: Mapping[str, Tensor], content: Content, asked: Asked, pa
 
 
 def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> Skeleton:
-    """The joints of a head: those asked for, those that the file names, or the known set of as many.
+    """The joints of a head: those asked for, those that the file names, or the known set of as many; nameless ones
+    where there is none, or where the file's name is that of a set whose as many joints are others.
 
     Raises:
         ValueError: the skeleton asked for has another number of joints.
@@ -82,7 +92,7 @@ def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> 
     if len(content.joints) == num_joints:
         joints = ["head" if joint == "top_head" else joint for joint in content.joints]  # CrowdPose's, in mmpose
         return skeletons.from_category({"keypoints": joints, "skeleton": [(a + 1, b + 1) for a, b in content.limbs]})
-    known = {skeleton.num_joints: skeleton for skeleton in skeletons.SKELETONS.values()}
+    known = {} if _OTHER_SETS.search(path.name) else {one.num_joints: one for one in skeletons.SKELETONS.values()}
     nameless = [f"joint_{index}" for index in range(num_joints)]
     return known.get(num_joints) or skeletons.from_names(nameless, name=UNNAMED)
 
@@ -90,7 +100,7 @@ def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> 
 def settings_of(
     name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked
 ) -> tuple[Settings, tuple[str, ...]]:
-    """Settings for a network, and a note where its input size is a guess, or another than in its name.
+    """Settings for a network, and notes: its input size is a guess, or another than in its name; it says UDP.
 
     Args:
         name: the file's, without its ending. The family and mmpose write its size there as HEIGHTxWIDTH.
@@ -104,8 +114,23 @@ def settings_of(
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
     if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
+    if _UDP.search(name):
+        notes += ("its name says UDP, whose half-pixel convention is not used here: expect a little less accuracy",)
     tree = {"name": name, "model": model, "data": _data_of(skeleton).model_dump()}
     return config.from_tree(tree, where=f"settings of {name}"), notes
+
+
+def is_bgr(layout: str, backbone: str, asked: Asked) -> bool:
+    """Whether a network of foreign layout was trained on BGR pictures."""
+    if asked.bgr is not None or layout not in (names.FAMILY, names.RDPOSE):
+        return bool(asked.bgr)
+    return backbone.startswith("resnet") if asked.like_bgr is None else asked.like_bgr
+
+
+def note_on_bgr(asked: Asked) -> tuple[str, ...]:
+    """Where a file is taken as trained on BGR pictures, and nobody said so of itself: why it is."""
+    why = "the family's SimpleBaseline is" if asked.like_bgr is None else "DATASET.COLOR_RGB says"
+    return () if asked.bgr else (f"taken as trained on BGR pictures, as {why} (else `rdpose convert --rgb`)",)
 
 
 def _data_of(skeleton: Skeleton) -> DataSettings:

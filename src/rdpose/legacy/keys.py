@@ -1,4 +1,8 @@
-"""The HRNet family's settings as data: every key with its default, and what becomes of it here."""
+"""The HRNet family's settings as data: every key with its default, and what becomes of it here.
+
+SimpleBaseline's own repository, the eldest of the family, names some keys in another way and has other defaults;
+DarkPose adds a key.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "CUDNN.DETERMINISTIC": False,
     "CUDNN.ENABLED": True,
     "MODEL.NAME": "pose_hrnet",
+    "MODEL.STYLE": "pytorch",
     "MODEL.INIT_WEIGHTS": True,
     "MODEL.PRETRAINED": "",
     "MODEL.NUM_JOINTS": 17,
@@ -93,6 +98,7 @@ DEFAULTS: dict[str, Any] = {
     "TEST.FLIP_TEST": False,
     "TEST.POST_PROCESS": False,
     "TEST.SHIFT_HEATMAP": False,
+    "TEST.BLUR_KERNEL": 0,
     "TEST.USE_GT_BBOX": False,
     "TEST.IMAGE_THRE": 0.1,
     "TEST.NMS_THRE": 0.6,
@@ -108,6 +114,25 @@ DEFAULTS: dict[str, Any] = {
     "DEBUG.SAVE_HEATMAPS_GT": False,
     "DEBUG.SAVE_HEATMAPS_PRED": False,
 }
+
+SIMPLE_BASELINE: dict[str, str] = {
+    "MODEL.EXTRA.TARGET_TYPE": "MODEL.TARGET_TYPE",
+    "MODEL.EXTRA.HEATMAP_SIZE": "MODEL.HEATMAP_SIZE",
+    "MODEL.EXTRA.SIGMA": "MODEL.SIGMA",
+    "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",
+    "TEST.BATCH_SIZE": "TEST.BATCH_SIZE_PER_GPU",
+}
+"""SimpleBaseline's keys, and HRNet's for the same."""
+
+SIMPLE_BASELINE_DEFAULTS: dict[str, Any] = {
+    "MODEL.NAME": "pose_resnet",
+    "MODEL.NUM_JOINTS": 16,
+    "TEST.POST_PROCESS": True,
+    "TEST.SHIFT_HEATMAP": True,
+    "TEST.IMAGE_THRE": 0.0,
+    "TEST.NMS_THRE": 1.0,
+}
+"""Its defaults, under HRNet's keys, where they are others than HRNet's."""
 
 RENAMED: dict[str, str] = {
     "OUTPUT_DIR": "output_dir",
@@ -172,6 +197,7 @@ DIFFERENT: dict[str, str] = {
 """What is done here all the same when a file asks for something other than the default."""
 
 REQUIRED: tuple[str, ...] = (
+    "MODEL.STYLE",
     "MODEL.TARGET_TYPE",
     "MODEL.EXTRA.FINAL_CONV_KERNEL",
     "MODEL.EXTRA.DECONV_WITH_BIAS",

@@ -3,7 +3,8 @@
     request = settings.read("w32_256x192_adam_lr1e-3.yaml", ["TEST.MODEL_FILE", "pose.pth", "train.epochs=5"])
     request.settings.train.epochs, request.weights, request.notes
 
-A family file that leaves a key out gets the family's default for it. Overrides of ours are applied last.
+A family file that leaves a key out gets the family's default for it: HRNet's, or SimpleBaseline's where the file is
+written with its keys. Overrides of ours are applied last.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rdpose import config, skeletons
-from rdpose.legacy.keys import DEFAULTS
+from rdpose.legacy.keys import DEFAULTS, SIMPLE_BASELINE, SIMPLE_BASELINE_DEFAULTS
 from rdpose.legacy.translate import Family, context_of, notes, translate
 from rdpose.settings import Settings
 
@@ -32,6 +33,8 @@ class Request:
     settings: Settings
     weights: str = ""
     """TEST.MODEL_FILE below DATA_DIR: the weights to test; empty if none are named."""
+    bgr: bool | None = None
+    """Whether the .pth weights that are tested were trained on BGR pictures; None where nothing says so."""
     notes: tuple[str, ...] = ()
     """Lines that tell which of the family's settings have no meaning here or are met in another way."""
 
@@ -59,15 +62,19 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Request:
 
 
 def _read_family(path: str | Path, tree: Mapping[str, Any], ours: list[str], theirs: dict[str, str]) -> Request:
-    explicit = _typed(dict(_flatten(tree)) | theirs, where=str(path))
-    family = Family(DEFAULTS | explicit, DEFAULTS, frozenset(explicit))
+    flat, defaults = dict(_flatten(tree)) | theirs, DEFAULTS
+    if SIMPLE_BASELINE.keys() & (flat.keys() - theirs.keys()):
+        flat = {SIMPLE_BASELINE.get(key, key): value for key, value in flat.items()}
+        defaults = DEFAULTS | SIMPLE_BASELINE_DEFAULTS
+    explicit = _typed(flat, where=str(path))
+    family = Family(defaults | explicit, defaults, frozenset(explicit))
     request = _request(path, {"name": Path(path).stem}, family, ours)
     if any(item.startswith("model.variant") for item in ours):
         return request
     variant = (
         f"the file names no variant: {request.settings.model.variant} is taken; model.variant=plain is HRNet's own"
     )
-    return Request(request.settings, request.weights, (*request.notes, variant))
+    return replace(request, notes=(*request.notes, variant))
 
 
 def _request(path: str | Path, tree: dict[str, Any], family: Family, ours: Sequence[str]) -> Request:
@@ -81,7 +88,8 @@ def _request(path: str | Path, tree: dict[str, Any], family: Family, ours: Seque
         config.set_key(tree, item)
     settings = config.from_tree(tree, where=str(path))
     _check_joints(family, settings, where=str(path))
-    return Request(settings, family.path("TEST.MODEL_FILE"), tuple(notes(family)))
+    bgr = not family["DATASET.COLOR_RGB"] if family.any("DATASET.COLOR_RGB") else None
+    return Request(settings, family.path("TEST.MODEL_FILE"), bgr, tuple(notes(family)))
 
 
 def split_overrides(overrides: Sequence[str]) -> tuple[list[str], dict[str, str]]:

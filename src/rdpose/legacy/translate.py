@@ -75,7 +75,8 @@ def translate(family: Family) -> Flat:
     for key in REQUIRED:
         if key in family.given and family[key] != DEFAULTS[key]:
             raise ValueError(f"{key} = {family[key]!r} cannot be built here; the one known value is {DEFAULTS[key]!r}")
-    return flat | _model(family) | _dataset(family) | _sources(family) | _training(family) | _boxes(family)
+    groups = (_model, _dataset, _sources, _training, _boxes, _dark)
+    return flat | {ours: value for group in groups for ours, value in group(family).items()}
 
 
 def _model(family: Family) -> Flat:
@@ -171,6 +172,13 @@ def _boxes(family: Family) -> Flat:
     return flat
 
 
+def _dark(family: Family) -> Flat:
+    """DarkPose's files say how far a heatmap is smoothed, and mean its decoding and its targets by that."""
+    if not family.any("TEST.BLUR_KERNEL") or not family["TEST.BLUR_KERNEL"]:
+        return {}
+    return {"test.decode": "dark", "model.unbiased": True}
+
+
 def notes(family: Family) -> Iterator[str]:
     """One line for each thing that is done in another way than a person's file or command asks for."""
     idle = [name for name in NO_MEANING if any(k == name or k.startswith(f"{name}.") for k in family.explicit)]
@@ -181,7 +189,7 @@ def notes(family: Family) -> Iterator[str]:
         if family[key] != DEFAULTS[key]:
             yield f"{key} = {family[key]} is not done here: {instead}"
     if family.any("DATASET.COLOR_RGB") and not family["DATASET.COLOR_RGB"]:
-        yield "DATASET.COLOR_RGB = false: crops are RGB here; weights trained on BGR crops lose accuracy"
+        yield "DATASET.COLOR_RGB = false: crops are RGB here; tested .pth weights are turned, exactly"
     if "TRAIN.WD" in family.explicit and family["TRAIN.OPTIMIZER"] == "adam" and family["TRAIN.WD"]:
         yield f"TRAIN.WD = {family['TRAIN.WD']}: the family's Adam takes none; train.weight_decay sets one"
     if family.any("DATASET.DATASET") and not family["DATASET.ROOT"] and not family["DATA_DIR"]:

@@ -23,15 +23,13 @@ from torch.overrides import TorchFunctionMode
 from rdpose import checkpoint
 from rdpose.checkpoint import Weights
 from rdpose.legacy import guesses, names, pickles
-from rdpose.legacy.guesses import Asked
+from rdpose.legacy.guesses import NOTHING, Asked
 from rdpose.legacy.pickles import Content
 from rdpose.models import builders
 from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import Normalise, RDPose
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
-
-NOTHING = Asked()
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
     content = pickles.read(path)
     if not content.has_settings:
         return _translate(content, Path(path), asked)
-    if replace(asked, like=None) != NOTHING:
+    if replace(asked, like=None, like_bgr=None) != NOTHING:
         raise ValueError(f"{path} carries its own settings and joints; they are not said again")
     return Reading(**vars(checkpoint.load_weights(path)))
 
@@ -100,12 +98,9 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     skeleton = guesses.skeleton_of(max(0, num_maps - has_centre), content, asked, path)
     tensors, fresh = _complete(tensors, origin, _Network(backbone, variant, skeleton.num_joints), asked, path)
     settings, notes = guesses.settings_of(path.stem, backbone, variant, skeleton, asked)
-    bgr = asked.bgr
-    if bgr is None and layout in (names.FAMILY, names.RDPOSE) and backbone.startswith("resnet"):
-        told = "taken as trained on BGR pictures, as the family's SimpleBaseline is (else `rdpose convert --rgb`)"
-        notes, bgr = (*notes, told), True
-    if bgr:
+    if guesses.is_bgr(layout, backbone, asked):
         swap_colors(tensors)
+        notes = (*notes, *guesses.note_on_bgr(asked))
     if variant == "official":
         tensors = {names.to_official(key): tensor for key, tensor in tensors.items()}
     for keys, what in ((left_out, "not used"), (fresh, "missing, and fresh")):
