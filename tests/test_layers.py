@@ -95,6 +95,13 @@ def test_the_document_tells_the_same_tiers() -> None:
         assert {name: TIER_OF.get(name) for name in names} == dict.fromkeys(names, number)
 
 
+def test_the_document_lists_every_part() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    layout = text[text.index("## Layout") : text.index("Imports point down only")]
+    missing = [part for part in TIER_OF if not re.search(rf"\b{part}(\.py|/)", layout)]
+    assert missing == ["__main__"]
+
+
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [

@@ -4,7 +4,7 @@
     heatmaps = network(crops)                                   # (b, 3, H, W) RGB 0..255 -> (b, 17, H / 4, W / 4)
     network.loss_terms(crops, target, weight)["loss"].backward()
 
-It departs from the paper (docs/architecture.md tells why rdpose does not follow it):
+It departs from the paper (docs/method.md tells why rdpose does not follow it):
 - PDM's anchor is always the same cell;
 - in training, FDM's anchor is the peak of the centre map that this perturbed pass gives; at test, of the direct one;
 - the direct heatmaps are compared with the target as they are, the other two through a clipped sigmoid;
