@@ -135,11 +135,11 @@ def test_detected_duplicates_are_one_person_and_given_ones_are_not(
     assert all("annotation_id" not in row for row in kept)
     settings = tiny_settings(f"data.test.boxes={boxes_file}", "test.boxes=detected", "test.oks_nms=1.0")
     assert len(testing.to_results(detected, found, settings)) == 2 * len(people)
+    given = testing.to_results(people, found._replace(rows=twice), tiny_settings())
+    assert [row["annotation_id"] for row in given] == people.person_id[twice].tolist()
 
 
-def test_unsure_boxes_are_left_out_or_nobodys_neighbours(
-    boxes_file: Path, people: People, tiny_settings: Maker
-) -> None:
+def test_unsure_boxes_are_left_out(boxes_file: Path, people: People, tiny_settings: Maker) -> None:
     settings = tiny_settings(f"data.test.boxes={boxes_file}", "test.boxes=detected", "test.box_score=0.5")
     assert len(sources.testing_people(settings.data, settings.test, COCO_17).people) == len(people)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +297,30 @@ def test_unwanted_people_are_neighbours_only_and_unsure_ones_nobodys(people: Peo
     unsure = PictureDataset(people, SIZE, max_neighbours=3, neighbour_score=1.1)
     assert len(unsure) == people.num_images
     assert not unsure[0].neighbours.any()
+
+
+def test_neighbours_end_where_the_picture_is_made_to_end(people: People) -> None:
+    """A detector sees no more of them than the network does."""
+    halves = STILL.model_copy(update={"half_body": 1.0, "half_body_joints": 0})
+    beyond = {}
+    for end in (0.0, 1.0):
+        dataset = crops(people, halves.model_copy(update={"picture_end": end}))
+        samples = [dataset[0, index] for index in range(len(dataset))]
+        frames = torch.stack([sample["box"] for sample in samples])[:, None]
+        boxes = torch.stack([sample["neighbours"] for sample in samples])
+        beyond[end] = torch.cat([frames[..., :2] - boxes[..., :2], boxes[..., 2:] - frames[..., 2:]], dim=-1)
+        beyond[end] = beyond[end][boxes[..., 2] > boxes[..., 0]]
+        assert len(beyond[end])
+    assert beyond[1.0].max() < 0.01
+    assert beyond[0.0].max() > 1
+
+
+def test_a_group_is_nobodys_neighbour(people: People) -> None:
+    """Neither in a test nor in training, though the picture shows it."""
+    others = replace(people, crowd=np.arange(len(people)) > 0)
+    assert not PictureDataset(others, SIZE, max_neighbours=3)[0].neighbours.any()
+    assert not crops(others)[0, 0]["neighbours"].any()
+    assert crops(people)[0, 0]["neighbours"].any()
 
 
 def test_a_doubled_box_is_nobodys_neighbour() -> None:
