@@ -30,6 +30,7 @@ from torch.nn.functional import interpolate
 from rdpose import checkpoint, exported, geometry, prediction, skeletons
 from rdpose.data import pictures, synthetic
 from rdpose.export import export
+from rdpose.legacy import weights as weight_files
 from rdpose.models import builders, hrnet
 from rdpose.models.rdpose import RDPose
 from rdpose.settings import Settings
@@ -154,7 +155,7 @@ def sides_of(given: argparse.Namespace, settings: Settings, clock: Callable[[], 
     cv2.imwrite(str(path), scene.picture[..., ::-1])
     boxes = np.stack([person.box_xywh for person in scene.people])
     files = make_files(given.folder, settings)
-    original = checkpoint.load_network(files["ours, torch"])[0]
+    original = weight_files.load_network(files["ours, torch"])[0]
     assert isinstance(original, RDPose)
     reference = Timed(published_network(original), clock)
     sides = [Side("published", lambda: published(path, boxes, size_wh, reference), reference)]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from rdpose import checkpoint, config, robustness, skeletons
+from rdpose import config, robustness, skeletons
+from rdpose.legacy import weights as weight_files
 from rdpose.robustness import Benchmark
 from rdpose.robustness.looking import PoseNetwork
 from rdpose.settings import Settings
@@ -19,7 +20,7 @@ LEVELS = ("none", "some", "heavy")
 
 def load(weights: Path) -> tuple[PoseNetwork, Settings]:
     """A network as it is measured: the ablation's test settings, the memory layout that convolutions are fast in."""
-    network, settings, _ = checkpoint.load_network(weights)
+    network, settings, _ = weight_files.load_network(weights)
     settings = settings.model_copy(update={"test": config.load(SHARED).test})
     return network.to(memory_format=torch.channels_last), settings
 

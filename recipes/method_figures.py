@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rdpose import anatomy, checkpoint, drawing
+from rdpose import anatomy, drawing
 from rdpose.data import annotations
 from rdpose.data.loading import PictureDataset
+from rdpose.legacy import weights as weight_files
 from rdpose.models.rdpose import RDPose
 
 SETS = {
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--num", type=int, default=4)
     options = parser.parse_args()
-    network, settings, skeleton = checkpoint.load_network(options.weights)
+    network, settings, skeleton = weight_files.load_network(options.weights)
     assert isinstance(network, RDPose)
     for kind in options.kinds:
         file, images = (options.data / part for part in SETS[kind])

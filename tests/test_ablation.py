@@ -14,6 +14,7 @@ import torch
 
 from rdpose import assembly, checkpoint, robustness, skeletons
 from rdpose.data import synthetic
+from rdpose.legacy import weights as weight_files
 from rdpose.models import builders
 from rdpose.robustness import measures
 from rdpose.robustness.figures import crops_of
@@ -154,7 +155,7 @@ def test_a_long_run_takes_all_people_in_several_epochs(training, data: Path, tmp
 
 def test_the_published_network_starts_from_the_same_weights(training, data: Path, tmp_path: Path) -> None:
     start = checkpoint.load_weights(data / "start.safetensors")
-    network, settings, _ = checkpoint.load_network(training.official_start(tmp_path / "start.safetensors", start))
+    network, settings, _ = weight_files.load_network(training.official_start(tmp_path / "start.safetensors", start))
     assert settings.model.variant == "official"
     tensors = network.state_dict()
     torch.testing.assert_close(tensors["final_layer.weight"][:17], start.tensors["head.weight"])

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from rdpose import checkpoint, files
+from rdpose.legacy import weights as weight_files
 from rdpose.models import builders
 from rdpose.settings import ModelSettings, Settings
 from rdpose.skeletons import COCO_17, CROWDPOSE_14
@@ -35,7 +36,7 @@ def test_weights_come_back_with_settings_and_joints(tmp_path: Path) -> None:
 
 def test_a_network_comes_back(tmp_path: Path) -> None:
     path, state = weights_file(tmp_path)
-    network, settings, skeleton = checkpoint.load_network(path)
+    network, settings, skeleton = weight_files.load_network(path)
     assert not network.training
     assert (settings, skeleton) == (SETTINGS, CROWDPOSE_14)
     assert all(torch.equal(network.state_dict()[key], tensor) for key, tensor in state.items())

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from rdpose import checkpoint, evaluation, skeletons, testing, training
+from rdpose.legacy import weights as weight_files
 from rdpose.models import builders
 from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
@@ -217,7 +218,7 @@ def test_own_joints(
     out = capsys.readouterr().out
     assert f"joints fresh: {', '.join(HAND)}" in out
     assert "joints taken: none" in out
-    _, _, skeleton = checkpoint.load_network(best)
+    _, _, skeleton = weight_files.load_network(best)
     assert skeleton.joints == tuple(HAND)
     assert skeleton.flip_pairs == ((1, 2), (3, 4))
     assert skeleton.sigmas[0] == (0.2 if named_by == "yaml" else skeletons.DEFAULT_SIGMA)

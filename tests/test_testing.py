@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from rdpose import checkpoint, evaluation, testing
+from rdpose import evaluation, testing
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
 from rdpose.distributed import process
 from rdpose.inference import Inference
+from rdpose.legacy import weights as weight_files
 from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
 from rdpose.testing import Found
@@ -177,7 +178,7 @@ def test_a_test_leaves_results_and_figures(tiny_weights: Path, tiny_settings: Ma
 
 
 def test_the_size_of_batches_plays_no_part(tiny_weights: Path, people: People, tiny_settings: Maker) -> None:
-    network, _, _ = checkpoint.load_network(tiny_weights)
+    network, _, _ = weight_files.load_network(tiny_weights)
     confidences = []
     for overrides in (["test.batch_size=2"], ["test.batch_size=32", "data.workers=1"]):
         settings = tiny_settings(*overrides)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from many import assert_no_thread_of_the_group, torchrun
 from one_step import one_step
 from rdpose import assembly, checkpoint, config, distributed, files, optimisation, testing, training
+from rdpose.legacy import weights as weight_files
 from rdpose.models import builders
 from rdpose.settings import Settings
 from rdpose.skeletons import COCO_17
@@ -71,7 +72,7 @@ def test_the_loss_falls_and_the_best_is_kept(tiny_settings: Maker) -> None:
     losses = [line["loss"] for line in metrics(settings.run_dir)]
     assert losses[-1] < 0.8 * losses[0]
     assert best == settings.run_dir / "model_best.safetensors"
-    network, saved, skeleton = checkpoint.load_network(best)
+    network, saved, skeleton = weight_files.load_network(best)
     assert saved == settings
     assert skeleton.name == "coco"
     assert not network.training

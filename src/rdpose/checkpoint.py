@@ -16,9 +16,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rdpose import config, files, skeletons
-from rdpose.models import builders
-from rdpose.models.official import OfficialRDPose
-from rdpose.models.rdpose import RDPose
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
@@ -95,19 +92,6 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "settings" not in state:
         raise ValueError(f"{path} is no training state of rdpose; remove it to start afresh")
     return state
-
-
-def load_network(path: str | Path) -> tuple[RDPose | OfficialRDPose, Settings, Skeleton]:
-    """The network of a weights file, in evaluation mode, with its settings and joints; strictly loaded.
-
-    Raises:
-        FileNotFoundError, ValueError: as `load_weights`, or the tensors do not fit the settings inside.
-    """
-    weights = load_weights(path)
-    model = weights.settings.model
-    network = builders.build(model.backbone, model.variant, num_joints=weights.skeleton.num_joints)
-    load_strictly(network, weights.tensors, path)
-    return network.eval(), weights.settings, weights.skeleton
 
 
 def load_strictly(network: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import anatomy, checkpoint, config, drawing, prediction, testing, training
+from rdpose import anatomy, config, drawing, prediction, testing, training
 from rdpose.data import annotations as annotation_files
 from rdpose.data import sources, synthetic
 from rdpose.data.loading import PictureDataset
 from rdpose.data.people import People
+from rdpose.legacy import weights as weight_files
 from rdpose.models.rdpose import RDPose
 from rdpose.progress import Bar, clock
 from rdpose.settings import Settings
@@ -42,7 +43,7 @@ def run(
     best = training.train(settings, resume=True)  # an interrupted demo goes on where it stopped
     scores = testing.test_weights(settings, best)
     yield f"\n{scores}\n"
-    network, _, skeleton = checkpoint.load_network(best)
+    network, _, skeleton = weight_files.load_network(best)
     assert isinstance(network, RDPose)
     people, _ = sources.testing_people(settings.data, settings.test, skeleton)
     yield f"people found:          {draw_found(best, people, out / 'found.png', num=6)}"
