@@ -72,7 +72,7 @@ def test_types_and_what_is_completed() -> None:
 
 @pytest.mark.parametrize(("image", "rows"), [(0, [0, 1, 2]), (1, []), (2, [3, 4])])
 def test_people_of_a_picture(image: int, rows: list[int]) -> None:
-    assert list(range(5))[some_people().people_of(image)] == rows
+    assert some_people().people_of(image).tolist() == rows
 
 
 @pytest.mark.parametrize(("person", "others"), [(0, [1]), (1, [0]), (2, [0, 1]), (3, [4]), (4, [3])])
@@ -90,7 +90,7 @@ def test_selection_keeps_the_pictures() -> None:
         chosen = people.select(rows)
         assert chosen.person_id.tolist() == [10, 50]
         assert chosen.num_images == 3
-        assert chosen.people_of(2) == slice(1, 2)
+        assert chosen.people_of(2).tolist() == [1]
     assert len(people.select(np.zeros(5, bool))) == 0
 
 

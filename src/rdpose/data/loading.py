@@ -140,7 +140,7 @@ class PictureDataset(Dataset):
             known=self.known[rows],
             wanted=wanted,
         )
-        return found._replace(index=torch.from_numpy(wanted + rows.start))
+        return found._replace(index=torch.from_numpy(rows[wanted]))
 
 
 def num_workers(asked: int) -> int:

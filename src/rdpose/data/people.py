@@ -93,9 +93,9 @@ class People:
         """
         return pictures.read(self.image_path(image), size_wh=self.image_size[image])
 
-    def people_of(self, image: int) -> slice:
-        """The rows of the people in picture `image`."""
-        return slice(int(self._starts[image]), int(self._starts[image + 1]))
+    def people_of(self, image: int) -> np.ndarray:
+        """(n,) int64: rows of the people in picture `image`."""
+        return np.arange(self._starts[image], self._starts[image + 1])
 
     @cached_property
     def _starts(self) -> np.ndarray:
@@ -103,13 +103,17 @@ class People:
 
     def others_in_picture(self, person: int) -> np.ndarray:
         """(n,) int64: rows of the other people in this one's picture, groups left out."""
-        people = self.people_of(int(self.image_index[person]))
-        rows = np.arange(people.start, people.stop)
-        return rows[(rows != person) & ~self.crowd[people]]
+        rows = self.people_of(self.image_index[person])
+        return rows[(rows != person) & ~self.crowd[rows]]
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """(N,) bool: single people with a labelled joint, whom a result can find."""
+        return self.visible.any(axis=1) & ~self.crowd
 
     def trainable(self) -> np.ndarray:
         """(n,) int64: rows of the people who have a labelled joint and a box, groups left out."""
-        return np.flatnonzero(self.visible.any(axis=1) & (self.box_xywh[:, 2:] > 0).all(axis=1) & ~self.crowd)
+        return np.flatnonzero(self.labelled & (self.box_xywh[:, 2:] > 0).all(axis=1))
 
     def summary(self) -> str:
         """Who can be trained on, and what the files hold besides, in a line."""

@@ -12,7 +12,7 @@ from rdpose import evaluation, files
 from rdpose.data import annotations as annotation_files
 from rdpose.data.people import People
 from rdpose.evaluation import Scores
-from rdpose.report import cases, matching, page
+from rdpose.report import cases, page
 from rdpose.report.analysis import Analysis, analyse
 from rdpose.skeletons import CROWDPOSE_14
 
@@ -39,7 +39,7 @@ def write(
         raise ValueError(f"a report is made of one results file, or of two side by side; got {len(results)}")
     labels = list(names) if names else _labels(results)
     truth = annotation_files.read(annotations, images or "")
-    if not matching.countable(truth).any():
+    if not truth.labelled.any():
         raise ValueError(f"{annotations} labels nobody: a report needs people to compare the results with")
     metric = "crowdpose" if truth.skeleton.joints == CROWDPOSE_14.joints else "coco"
     scores: list[Scores] = [

@@ -80,19 +80,17 @@ def crowd_index(truth: People) -> np.ndarray:
     """(pictures,): `geometry.crowd_index` of each; crowds do not count."""
     index = np.zeros(truth.num_images)
     boxes = truth.box_xywh + np.array([0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
-    counted = matching.countable(truth)
     for image in np.unique(truth.image_index):
-        rows = np.arange(truth.people_of(int(image)).start, truth.people_of(int(image)).stop)
-        rows = rows[counted[rows]]
+        rows = truth.people_of(image)
+        rows = rows[truth.labelled[rows]]
         index[image] = geometry.crowd_index(boxes[rows], truth.joints[rows], truth.visible[rows] > 0)
     return index
 
 
 def assign(found: Found, truth: People, alike: Similarities) -> tuple[np.ndarray, np.ndarray]:
     """(found,) whom each result stands for at OKS 0.1 (NOBODY: nobody), and which results are not to be counted."""
-    counted = matching.countable(truth)
-    chosen = matching.match(alike, len(found), counted, truth.crowd, np.array([errors.LOOSE]))[0]
-    ignored = (chosen != NOBODY) & ~counted[chosen]
+    chosen = matching.match(alike, len(found), truth.labelled, truth.crowd, np.array([errors.LOOSE]))[0]
+    ignored = (chosen != NOBODY) & ~truth.labelled[chosen]
     return np.where(ignored, NOBODY, chosen), ignored
 
 
@@ -106,11 +104,10 @@ def ap_of_joints(found: Found, truth: People, assigned: np.ndarray, ignored: np.
     alike = np.where(someone[:, None], errors.similarity_to_own(found.joints, truth, assigned), -1.0)
     skipped = (someone[:, None] & (truth.visible[assigned] == 0)) | ignored[:, None]
     scores = found.scores[:, None] * found.confidence
-    counted = matching.countable(truth)
     result = np.empty(found.joints.shape[1])
     for joint in range(len(result)):
         right = alike[:, joint] >= THRESHOLDS[:, None]
-        number = int((truth.visible[counted, joint] > 0).sum())
+        number = int((truth.visible[truth.labelled, joint] > 0).sum())
         aside = np.broadcast_to(skipped[:, joint], right.shape)
         result[joint] = matching.precision_at_recalls(scores[:, joint], right, aside, number)[0].mean()
     return result
@@ -124,9 +121,8 @@ def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
     """
     if not (found.wanted != NOBODY).any():
         return None
-    counted = matching.countable(truth)
-    rows = np.flatnonzero((found.wanted != NOBODY) & counted[found.wanted])
-    visible = truth.visible * counted[:, None]
+    rows = np.flatnonzero((found.wanted != NOBODY) & truth.labelled[found.wanted])
+    visible = truth.visible * truth.labelled[:, None]
     to_own, to_neighbour = similarities(
         found.joints[rows],
         found.wanted[rows],

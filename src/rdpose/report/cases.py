@@ -13,7 +13,7 @@ from rdpose import drawing
 from rdpose.data.people import OCCLUDED, People
 from rdpose.drawing.files import encode
 from rdpose.report.analysis import Analysis
-from rdpose.report.matching import NOBODY, countable
+from rdpose.report.matching import NOBODY
 
 MIN_JOINTS = 6
 """People with fewer labelled joints tell little."""
@@ -39,7 +39,7 @@ def choose(analyses: Sequence[Analysis], truth: People, num: int = 6) -> dict[st
     """
     likeness = np.mean([analysis.likeness for analysis in analyses], axis=0)
     answered = np.all([analysis.finder != NOBODY for analysis in analyses], axis=0)
-    shown = np.flatnonzero(countable(truth) & answered & ((truth.visible > 0).sum(axis=1) >= MIN_JOINTS))
+    shown = np.flatnonzero(truth.labelled & answered & ((truth.visible > 0).sum(axis=1) >= MIN_JOINTS))
     if not len(shown):
         return {}
     value = likeness[shown]

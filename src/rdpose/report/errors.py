@@ -35,7 +35,7 @@ def classify(found: Found, truth: People, assigned: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(assigned != NOBODY)
     for image in np.unique(found.image_index[rows]):
         here = rows[found.image_index[rows] == image]
-        people = np.arange(truth.people_of(int(image)).start, truth.people_of(int(image)).stop)
+        people = truth.people_of(image)
         kinds[here] = _classify_in_picture(found.joints[here], truth, people, assigned[here])
     return kinds
 

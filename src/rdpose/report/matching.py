@@ -94,17 +94,12 @@ def best_of_pictures(found: Found) -> Found:
     return Found(*(getattr(found, column.name)[kept] for column in fields(found)))
 
 
-def countable(truth: People) -> np.ndarray:
-    """(people,) bool: single people with a labelled joint, whom a result can find."""
-    return truth.visible.any(axis=1) & ~truth.crowd
-
-
 def similarities(found: Found, truth: People) -> Similarities:
     """OKS of everybody found with everybody annotated, picture by picture."""
     blocks = []
     starts = np.searchsorted(found.image_index, np.arange(truth.num_images + 1))
     for image in np.unique(found.image_index):
-        people = np.arange(truth.people_of(int(image)).start, truth.people_of(int(image)).stop)
+        people = truth.people_of(image)
         rows = np.arange(starts[image], starts[image + 1])
         if len(people):
             blocks.append((rows, people, _oks(found.joints[rows], truth, people)))
@@ -208,7 +203,7 @@ def curves_by_pictures(
     area: tuple[float, float] = (0.0, np.inf),
 ) -> list[Curves]:
     """COCO's curves for groups of pictures, each (pictures,) bool."""
-    counted = countable(truth) & (truth.area >= area[0]) & (truth.area <= area[1])
+    counted = truth.labelled & (truth.area >= area[0]) & (truth.area <= area[1])
     chosen = match(alike, len(found), counted, truth.crowd, THRESHOLDS)
     size = found.area
     right = (chosen != NOBODY) & counted[chosen]

@@ -16,7 +16,7 @@ from rdpose.report import charts, errors
 from rdpose.report.analysis import Analysis
 from rdpose.report.cases import Case
 from rdpose.report.charts import Line
-from rdpose.report.matching import RECALLS, THRESHOLDS, countable
+from rdpose.report.matching import RECALLS, THRESHOLDS
 
 SHOWN_THRESHOLDS = ((0.5, ""), (0.75, "7 3"), (0.95, "2 3"))
 """OKS of the drawn precision-recall curves, and their dashes."""
@@ -37,7 +37,7 @@ class Content:
 def render(content: Content) -> str:
     """The page's HTML."""
     style = resources.files("rdpose.report").joinpath("style.css").read_text(encoding="utf-8")
-    people, pictures = int(countable(content.truth).sum()), content.truth.num_images
+    people, pictures = int(content.truth.labelled.sum()), content.truth.num_images
     names = [analysis.name for analysis in content.analyses]
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -105,7 +105,7 @@ def read(
     if min_crowd_index is not None:
         counts &= np.isin(people.image_index, _crowded(people, annotations, min_crowd_index))
     if max_people is not None:
-        labelled = np.bincount(people.image_index, counts & people.visible.any(axis=1), people.num_images)
+        labelled = np.bincount(people.image_index, counts & people.labelled, people.num_images)
         counts &= (np.cumsum(labelled) - labelled < max_people)[people.image_index]
     if not people.visible[counts].any():
         raise ValueError(f"{annotations}: nobody in it has a labelled joint in a picture that counts for {name!r}")
