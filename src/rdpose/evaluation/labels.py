@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import files
+from rdpose.data.tables import find_rows
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
@@ -74,11 +75,9 @@ def own_result(found: Results, person_id: np.ndarray, source: results.Source, pa
             f"{name} does not say whose result is whose (`annotation_id`); this measure needs one result for each "
             "annotated person: test with the boxes of the annotations"
         )
-    named, row = np.unique(found.annotation_id, return_index=True)
-    if len(named) < len(found.annotation_id):
+    if len(np.unique(found.annotation_id)) < len(found.annotation_id):
         raise ValueError(f"{name} holds more than one result for an annotated person; this measure needs one for each")
-    place = np.minimum(np.searchsorted(named, person_id), max(len(named) - 1, 0))
-    own = np.where(named[place] == person_id, row[place], -1) if len(named) else np.full(len(person_id), -1)
-    if len(named) and len(person_id) and (own < 0).all():
+    own = find_rows(person_id, found.annotation_id)
+    if len(found.annotation_id) and len(person_id) and (own < 0).all():
         raise ValueError(f"{name} holds no result for anyone in {path}; measure it against its own set's annotations")
     return own

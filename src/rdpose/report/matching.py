@@ -16,6 +16,7 @@ import numpy as np
 
 from rdpose import oks
 from rdpose.data.people import People
+from rdpose.data.tables import find_rows
 from rdpose.evaluation import results
 from rdpose.oks import THRESHOLDS
 
@@ -76,13 +77,10 @@ def read(path: Path, truth: People) -> Found:
         FileNotFoundError, ValueError: there is no such file, or its pictures or joints are not those of the truth.
     """
     table = results.read(path, truth.skeleton.num_joints)
-    order = np.argsort(truth.image_id)
-    place = np.searchsorted(truth.image_id[order], table.image_id).clip(max=truth.num_images - 1)
-    image = order[place]
-    if (unknown := table.image_id[truth.image_id[image] != table.image_id]).size:
+    image = find_rows(table.image_id, truth.image_id)
+    if (unknown := table.image_id[image < 0]).size:
         raise ValueError(f"{path} has results of picture {unknown[0]}, which the annotations do not list")
-    person = {int(identity): row for row, identity in enumerate(truth.person_id)}
-    wanted = np.array([person.get(identity, NOBODY) for identity in table.annotation_id.tolist()], np.int64)
+    wanted = find_rows(table.annotation_id, truth.person_id)
     order = np.lexsort((-table.score, image))
     return Found(image[order], table.joints[order], table.keypoints[order, :, 2], table.score[order], wanted[order])
 
