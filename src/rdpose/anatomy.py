@@ -43,7 +43,7 @@ def crowded(dataset: PictureDataset, num: int) -> list[PictureCrops]:
         size = (corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1).sum(1)
         if size.max() > 0:
             best = int(size.argmax())
-            found.append(PictureCrops(*(column[best : best + 1] for column in crops)))
+            found.append(crops.rows(slice(best, best + 1)))
         if len(found) == num:
             break
     return found
@@ -52,7 +52,7 @@ def crowded(dataset: PictureDataset, num: int) -> list[PictureCrops]:
 @torch.inference_mode()
 def row(network: RDPose, crops: PictureCrops) -> list[np.ndarray]:
     """The pictures of one person, in the order of `TITLES`."""
-    features, maps = network.features(crops.image, crops.neighbours, crops.box)
+    features, maps = network.features(*crops.inputs)
     direct = network.head(features)
     anchor = network.anchor(direct, maps)
     after = network.decouple(features, anchor, maps)

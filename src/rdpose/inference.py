@@ -82,7 +82,7 @@ class Inference:
 
     def in_picture(self, crops: PictureCrops, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Joints (people, joints, 2) in picture pixels and confidence (people, joints), on the CPU."""
-        joints, confidence = self.joints(*(part.to(device) for part in (crops.image, crops.neighbours, crops.box)))
+        joints, confidence = self.joints(*(part.to(device) for part in crops.inputs))
         back = geometry.invert(crops.transform.numpy())
         return torch.from_numpy(geometry.apply(back, joints.cpu().numpy())), confidence.cpu()
 

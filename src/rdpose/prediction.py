@@ -42,7 +42,7 @@ class Task(NamedTuple):
 class _Prepared(NamedTuple):
     boxes_xyxy: np.ndarray
     scores: np.ndarray
-    crops: PictureCrops | None
+    crops: PictureCrops
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,9 @@ class PoseEstimator:
         """
         crops = self._prepare(Task(image, boxes)).crops
         width, height = self.image_size
-        if crops is None:
+        if not len(crops.index):
             return np.zeros((0, height, width, 3), np.uint8), np.zeros((0, self.skeleton.num_joints, 0, 0), np.float32)
-        parts = (crops.image, crops.neighbours, crops.box)
-        batches = zip(*(part.to(self.device).split(self.batch_size) for part in parts), strict=True)
+        batches = (tuple(part.to(self.device) for part in batch.inputs) for batch in crops.batches(self.batch_size))
         maps = torch.cat([self.inference.heatmaps(*batch).float().cpu() for batch in batches])
         return np.ascontiguousarray(crops.image.permute(0, 2, 3, 1).numpy()), maps.numpy()
 
@@ -132,8 +131,6 @@ class PoseEstimator:
         scores = np.ones(len(boxes), np.float32) if task.scores is None else np.asarray(task.scores, np.float32)
         if scores.shape != (len(boxes),):
             raise ValueError(f"{len(boxes)} boxes with scores of shape {scores.shape}: give one score for each box")
-        if not len(boxes):
-            return _Prepared(boxes, scores, None)
         known = scores >= self.neighbour_score
         crops = crop_people(picture, boxes, self.image_size, max_neighbours=self.max_neighbours, known=known)
         return _Prepared(boxes, scores, crops)
@@ -151,22 +148,22 @@ class PoseEstimator:
             if len(group) == self.pictures_at_once:
                 yield group
                 group, people = [], 0
-        yield group
+        if group:
+            yield group
 
     def _finish(self, waiting: list[_Prepared]) -> Iterator[Poses]:
-        joints, confidence = self._look([one.crops for one in waiting if one.crops is not None])
+        joints, confidence = self._look(PictureCrops.together(one.crops for one in waiting))
         ends = np.cumsum([len(one.scores) for one in waiting])
         for one, end in zip(waiting, ends, strict=True):
             own = slice(end - len(one.scores), end)
             yield self._poses(one, joints[own], confidence[own])
 
-    def _look(self, crops: list[PictureCrops]) -> tuple[np.ndarray, np.ndarray]:
+    def _look(self, crops: PictureCrops) -> tuple[np.ndarray, np.ndarray]:
         """Joints (people, joints, 2) in picture pixels and confidence (people, joints) of all pictures' people."""
         nobody = np.zeros((0, self.skeleton.num_joints, 2), np.float32)
-        if not crops:
+        if not len(crops.index):
             return nobody, nobody[..., 0]
-        together = [torch.cat(columns).split(self.batch_size) for columns in zip(*crops, strict=True)]
-        batches = [PictureCrops(*batch) for batch in zip(*together, strict=True)]
+        batches = crops.batches(self.batch_size)
         joints, confidence = zip(*(self.inference.in_picture(batch, self.device) for batch in batches), strict=True)
         return torch.cat(joints).numpy(), torch.cat(confidence).numpy()
 

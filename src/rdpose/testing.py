@@ -194,13 +194,11 @@ def batches(pictures: Iterable[PictureCrops], size: int) -> Iterator[PictureCrop
         waiting, count = [*waiting, crops], count + len(crops.index)
         if count < size:
             continue
-        together = PictureCrops(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
-        full = count - count % size
-        for start in range(0, full, size):
-            yield PictureCrops(*(column[start : start + size] for column in together))
-        waiting, count = [PictureCrops(*(column[full:] for column in together))], count - full
+        together, full = PictureCrops.together(waiting), count - count % size
+        yield from together.rows(slice(full)).batches(size)
+        waiting, count = [together.rows(slice(full, None))], count - full
     if count:
-        yield PictureCrops(*(torch.cat(columns) for columns in zip(*waiting, strict=True)))
+        yield PictureCrops.together(waiting)
 
 
 def to_results(people: People, found: Found, settings: Settings) -> list[dict]:

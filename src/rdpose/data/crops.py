@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +18,7 @@ SAME_PERSON_IOU = 0.9
 
 
 class PictureCrops(NamedTuple):
-    """The crops of all people of one picture."""
+    """The crops of all people of one picture, or of several pictures together."""
 
     image: Tensor
     """(people, 3, height, width) uint8."""
@@ -29,6 +30,24 @@ class PictureCrops(NamedTuple):
     """(people, 2, 3) from picture to crop."""
     index: Tensor
     """(people,) rows of the people."""
+
+    @classmethod
+    def together(cls, parts: Iterable[PictureCrops]) -> PictureCrops:
+        """The people of several, one after the other."""
+        return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+    def rows(self, rows: slice) -> PictureCrops:
+        """Some of the people."""
+        return PictureCrops(*(column[rows] for column in self))
+
+    def batches(self, size: int) -> Iterator[PictureCrops]:
+        """The people, so many at a time; the last may be fewer."""
+        return (self.rows(slice(start, start + size)) for start in range(0, len(self.index), size))
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What a network is given: image, neighbours, box."""
+        return self.image, self.neighbours, self.box
 
 
 def crop_people(

@@ -83,8 +83,7 @@ def _answers(
     network: Network, other: exported.Exported, settings: Settings, batch: PictureCrops
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Heatmaps of both, joints (people, joints, 2) in crop pixels of both."""
-    parts = batch.image, batch.neighbours, batch.box
-    maps, others = network(*parts), other(*parts)
+    maps, others = network(*batch.inputs), other(*batch.inputs)
     stride = batch.image.shape[-1] / maps.shape[-1]
     decoded = [heatmaps.decode(m, settings.test.decode, sigma=settings.model.sigma)[0] * stride for m in (maps, others)]
-    return maps, others, decoded[0], other.joints(*parts)[0] if other.decodes else decoded[1]
+    return maps, others, decoded[0], other.joints(*batch.inputs)[0] if other.decodes else decoded[1]

@@ -55,6 +55,5 @@ class Samples(CalibrationDataReader):
         batch = next(self.batches, None)
         if batch is None:
             return None
-        parts = (batch.image, batch.neighbours, batch.box)
-        arrays = {name: np.ascontiguousarray(part.numpy()) for name, part in zip(exported.INPUTS, parts, strict=True)}
-        return {name: arrays[name] for name in self.inputs}
+        parts = dict(zip(exported.INPUTS, batch.inputs, strict=True))
+        return {name: np.ascontiguousarray(parts[name].numpy()) for name in self.inputs}

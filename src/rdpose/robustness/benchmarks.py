@@ -132,5 +132,4 @@ def _crops(benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: in
     people = noisy(benchmark.people, box_noise) if box_noise else benchmark.people
     wanted = np.asarray(people.visible.any(axis=1))
     dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, wanted=wanted)
-    parts = [dataset[item] for item in range(len(dataset))]
-    return PictureCrops(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+    return PictureCrops.together(dataset[item] for item in range(len(dataset)))

@@ -58,9 +58,8 @@ def look(
     joints: list[list[Tensor]] = [[] for _ in shares]
     confidence: list[list[Tensor]] = [[] for _ in shares]
     anchors = []
-    for start in range(0, len(place), BATCH_SIZE):
-        part = slice(start, start + BATCH_SIZE)
-        maps, anchor = _maps(network, PictureCrops(*(column[part] for column in crops)), goal_crop[part], shares)
+    for batch, goals in zip(crops.batches(BATCH_SIZE), goal_crop.split(BATCH_SIZE), strict=True):
+        maps, anchor = _maps(network, batch, goals, shares)
         for number, one in enumerate(maps):
             cells, sure = heatmaps.decode(one, "quarter")
             joints[number].append(cells * network.stride)
@@ -86,9 +85,9 @@ def _maps(
     """Heatmaps for each share, and the network's own anchor (batch, 2) in cells."""
     if not has_anchor(network):
         assert tuple(shares) == (0.0,), "this network has no anchor to move"
-        return [network(crops.image, crops.neighbours, crops.box)], None
+        return [network(*crops.inputs)], None
     assert isinstance(network, RDPose)
-    features, box_maps = network.features(crops.image, crops.neighbours, crops.box)
+    features, box_maps = network.features(*crops.inputs)
     anchor = network.anchor(network.center(features), box_maps)
     way = torch.where(goal.isnan(), 0.0, goal / network.stride - anchor)
     return [network.decouple(features, anchor + share * way, box_maps)[:, :-1] for share in shares], anchor
