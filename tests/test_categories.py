@@ -41,9 +41,8 @@ def test_all_readers_take_the_same_people(tmp_path: Path, person: int, dog: int)
     boxes = DetectionsFile.read(path)(np.zeros((100, 300, 3), np.uint8), "yard.jpg").boxes_xyxy
     assert boxes.tolist() == [[10, 10, 30, 40]]
     result = {"image_id": 5, "category_id": people.category_id, "keypoints": POSE, "score": 1.0, "annotation_id": 2}
-    sigmas = [0.1, 0.1]
-    assert evaluation.evaluate([result], path, sigmas=sigmas).figures["AP"] == pytest.approx(1)
-    assert evaluation.misassignment([result], path, sigmas=sigmas).num_results == 1
+    assert evaluation.evaluate([result], path).figures["AP"] == pytest.approx(1)
+    assert evaluation.misassignment([result], path).num_results == 1
 
 
 def test_people_of_several_kinds_are_all_people(tmp_path: Path) -> None:
@@ -62,7 +61,7 @@ def test_people_of_several_kinds_are_all_people(tmp_path: Path) -> None:
     (tmp_path / "boxes.json").write_text(json.dumps([box | {"category_id": number} for number in (3, 4, 5)]))
     assert len(detections.read(tmp_path / "boxes.json", people)) == 2
     results = [{"image_id": 5, "category_id": 3, "keypoints": POSE, "score": score} for score in (1.0, 0.5)]
-    assert evaluation.evaluate(results, path, sigmas=[0.1, 0.1]).figures["AP"] == pytest.approx(1)
+    assert evaluation.evaluate(results, path).figures["AP"] == pytest.approx(1)
 
 
 def test_different_joints_without_a_person_are_refused() -> None:

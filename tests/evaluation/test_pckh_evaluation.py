@@ -175,8 +175,6 @@ def test_pck_by_hand(tmp_path, own, save) -> None:
     row["keypoints"][9] += 10.5  # right knee, past it
     scores = evaluate([row], truth, metric="pck")
     assert scores.figures == {"Hip": 50, "Shoulder": 50, "Knee": 25, "Mean": pytest.approx(100 * 3 / 8)}
-    with pytest.raises(ValueError, match="knows no sigmas"):
-        evaluate([row], truth, metric="pck", sigmas=[0.1] * 6)
 
 
 def test_pck_of_people_without_a_torso(tmp_path, coco_content, own, save) -> None:

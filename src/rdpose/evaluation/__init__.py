@@ -7,7 +7,7 @@ scores.figures["AP"]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from rdpose.evaluation import coco, crowdpose, mpii, pck
@@ -34,7 +34,6 @@ def evaluate(
     annotations: Path | str,
     *,
     metric: str = "coco",
-    sigmas: Sequence[float] | None = None,
     skeleton: Skeleton | None = None,
     name: str | None = None,
 ) -> Scores:
@@ -44,8 +43,7 @@ def evaluate(
         results: a file in COCO's results format, or its rows.
         annotations: the set's own file.
         metric: one of `METRICS`.
-        sigmas: OKS sigmas, one for each joint; left out, those of the joint set.
-        skeleton: the joints of the results, with their sigmas; left out, those that the annotations name.
+        skeleton: the joints of the results, with their OKS sigmas; left out, those that the annotations name.
         name: the first column of the table; left out, the file's name.
 
     Raises:
@@ -55,4 +53,4 @@ def evaluate(
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
     label = name or (Path(results).stem if isinstance(results, (Path, str)) else name_of(results))
-    return METRICS[metric](results, annotations, name=label, sigmas=sigmas, skeleton=skeleton)
+    return METRICS[metric](results, annotations, name=label, skeleton=skeleton)

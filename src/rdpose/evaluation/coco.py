@@ -42,24 +42,22 @@ def evaluate(
     annotations: Path | str,
     *,
     name: str,
-    sigmas: Sequence[float] | None = None,
     skeleton: Skeleton | None = None,
 ) -> Scores:
     """The ten figures of COCO's keypoint task: 20 results a picture, OKS .5 to .95, medium and large people.
 
     Args:
-        sigmas: one for each joint; left out, those of the joint set (COCO's own for its 17 joints,
-            `skeletons.DEFAULT_SIGMA` for joints of no known set).
-        skeleton: the joint set; left out, that which the file names.
+        skeleton: the joint set with its sigmas; left out, that which the file names (COCO's own sigmas for its 17
+            joints, `skeletons.DEFAULT_SIGMA` for joints of no known set).
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
     truth = read_truth(annotations, skeleton=skeleton)
     found = load_results(source, truth)
-    values = figures(truth, found, sigmas=sigmas)
+    values = figures(truth, found)
     notes = [truth.note]
-    if sigmas is None and set(truth.skeleton.sigmas) == {skeletons.DEFAULT_SIGMA}:
+    if set(truth.skeleton.sigmas) == {skeletons.DEFAULT_SIGMA}:
         notes.append(f"OKS sigmas of {skeletons.DEFAULT_SIGMA} for each joint, since the joint set has none")
     return Scores(name, dict(zip(FIGURES, values, strict=True)), "; ".join(filter(None, notes)))
 
@@ -129,21 +127,10 @@ def load_results(source: results.Source, truth: Truth) -> COCO:
     return truth.coco.load_res(columns.to_rows())
 
 
-def figures(
-    truth: Truth, found: COCO, *, sigmas: Sequence[float] | None = None, image_ids: Sequence[int] | None = None
-) -> list[float]:
-    """The ten figures in the order of `FIGURES`, over all pictures or some of them.
-
-    Raises:
-        ValueError: there is not one sigma for each joint.
-    """
-    sigmas = truth.skeleton.sigmas if sigmas is None else sigmas
-    if len(sigmas) != truth.skeleton.num_joints:
-        raise ValueError(
-            f"{len(sigmas)} sigmas for the {truth.skeleton.num_joints} joints of {truth.path}; give one for each"
-        )
+def figures(truth: Truth, found: COCO, *, image_ids: Sequence[int] | None = None) -> list[float]:
+    """The ten figures in the order of `FIGURES`, over all pictures or some of them."""
     evaluator = COCOeval(truth.coco, found, "keypoints")
-    evaluator.params.kpt_oks_sigmas = [float(sigma) for sigma in sigmas]
+    evaluator.params.kpt_oks_sigmas = list(truth.skeleton.sigmas)
     evaluator.params.cat_ids = sorted(truth.category_ids)
     evaluator.params.use_cats = len(truth.category_ids) == 1  # people of several kinds are all people
     if image_ids is not None:

@@ -13,7 +13,7 @@ Not as the published tool does:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,6 @@ def evaluate(
     annotations: Path | str,
     *,
     name: str,
-    sigmas: Sequence[float] | None = None,
     skeleton: Skeleton | None = None,
     medium_from: float = 0.1,
 ) -> Scores:
@@ -41,12 +40,12 @@ def evaluate(
     truth = coco.read_truth(annotations, areas_from_boxes=True, skeleton=skeleton)
     found = coco.load_results(source, truth)
     crowd_index = _crowd_index(truth)
-    every = dict(zip(coco.FIGURES, coco.figures(truth, found, sigmas=sigmas), strict=True))
+    every = dict(zip(coco.FIGURES, coco.figures(truth, found), strict=True))
     figures = {figure: every[figure] for figure in _SHARED}
     edges = (float("-inf"), medium_from, HARD_FROM, float("inf"))
     for level, low, high in zip("EMH", edges, edges[1:], strict=False):
         images = [image for image, crowded in crowd_index.items() if low <= crowded < high]
-        figures[f"AP ({level})"] = coco.figures(truth, found, sigmas=sigmas, image_ids=images)[0] if images else -1.0
+        figures[f"AP ({level})"] = coco.figures(truth, found, image_ids=images)[0] if images else -1.0
     levels = f"crowd index: easy below {medium_from}, hard from {HARD_FROM}"
     other = f"; the published tool and mmpose cut at {PUBLISHED}: metric crowdpose-published"
     return Scores(name, figures, levels + (other if medium_from != PUBLISHED else ""))

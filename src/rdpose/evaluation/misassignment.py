@@ -34,15 +34,12 @@ class Misassignment:
         )
 
 
-def misassignment(
-    source: results.Source, annotations: Path | str, *, sigmas: Sequence[float] | None = None
-) -> Misassignment:
+def misassignment(source: results.Source, annotations: Path | str) -> Misassignment:
     """The misassignment rate of results with given boxes.
 
     Args:
         source: results that name their person by `annotation_id`, at most one for each.
         annotations: COCO keypoint file.
-        sigmas: OKS sigmas; left out, those of the annotations' joint set.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
@@ -58,7 +55,7 @@ def misassignment(
         people.visible,
         people.area,
         people.image_id,
-        people.skeleton.sigmas if sigmas is None else sigmas,
+        people.skeleton.sigmas,
     )
     wrong, with_neighbours = to_neighbour > to_own, int((to_neighbour >= 0).sum())
     return Misassignment(

@@ -55,7 +55,6 @@ def evaluate(
     annotations: Path | str,
     *,
     name: str,
-    sigmas: Sequence[float] | None = None,
     skeleton: Skeleton | None = None,
 ) -> Scores:
     """PCKh@0.5 in per cent for each joint, `Mean`, and `Mean@0.1`, as the family prints them.
@@ -63,14 +62,11 @@ def evaluate(
     Args:
         source: results whose `annotation_id` is the person's row in the file, or the family's own pred.mat.
         annotations: gt_valid.mat, or valid.json (the .mat is taken where it lies beside it).
-        sigmas: OKS is not used here; only None is taken.
         skeleton: only that of MPII is taken; its files name no joints.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    if sigmas is not None:
-        raise ValueError("PCKh knows no sigmas; leave them out")
     if skeleton is not None and skeleton.joints != MPII_16.joints:
         raise ValueError(f"PCKh is measured in MPII's 16 joints, not in those of {skeleton.name}; use data.metric=pck")
     truth = read_truth(Path(annotations))

@@ -25,21 +25,17 @@ def evaluate(
     annotations: Path | str,
     *,
     name: str,
-    sigmas: Sequence[float] | None = None,
     skeleton: Skeleton | None = None,
 ) -> Scores:
     """PCK@0.2 in per cent for each kind of joint (left and right as one) and `Mean` over all labelled joints.
 
     Args:
         source: one result for each annotated person, named by `annotation_id`.
-        sigmas: OKS is not used here; only None is taken.
         skeleton: the joints; left out, those that the annotations name.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    if sigmas is not None:
-        raise ValueError("PCK knows no sigmas; leave them out")
     people = labels.read(annotations, skeleton)
     found = results.read(source, people.skeleton.num_joints)
     own = labels.own_result(found, people.person_id, source, annotations)
