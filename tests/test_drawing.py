@@ -130,7 +130,7 @@ def test_heatmap_glows_where_its_peak_is_and_by_the_given_scale():
 
 
 def test_anchor_is_a_cross_hair_around_its_point():
-    marked = changed(drawing.draw_anchor(GREY, (100, 50), label="anchor"))
+    marked = changed(drawing.draw_anchor(GREY, (100, 50)))
     assert not marked[50, 100]
     assert marked[50, 90]
     assert marked[60, 100]
@@ -139,7 +139,7 @@ def test_anchor_is_a_cross_hair_around_its_point():
 
 def test_panel_scales_rows_to_one_height():
     tall, wide = np.full((200, 100, 3), 10, np.uint8), np.full((50, 100, 3), 90, np.uint8)
-    page = drawing.panel([[tall, wide], [wide]], ["tall", "wide"], row_titles=["first", "second"])
+    page = drawing.panel([[tall, wide], [wide]], ["tall", "wide"])
     assert page.shape[0] > 400
     assert page.shape[1] > 600
     assert (page == 10).all(axis=-1).sum() == 200 * 100

@@ -10,7 +10,7 @@ from rdpose.data.synthetic.actors import Actor, act
 from rdpose.data.synthetic.clothing import sample_outfit
 from rdpose.data.synthetic.figures import Build, pose_figure
 from rdpose.data.synthetic.patterns import bands
-from rdpose.data.synthetic.poses import sample_pose, standing
+from rdpose.data.synthetic.poses import NUM_ROTATIONS, SHOULDERS, Pose, sample_pose
 from rdpose.data.synthetic.scenes import MIN_VISIBLE, bring_hidden_forward, compose, paint_cast
 from rdpose.skeletons import COCO_17
 
@@ -25,6 +25,13 @@ LEFT, RIGHT = (
 def actor(x: float, scale: float = 80.0, yaw: float = 0.0, y: float = 65.0) -> Actor:
     outfit = sample_outfit(np.random.default_rng(0))
     return act(pose_figure(Build(), standing(yaw)), outfit, scale=scale, offset=np.array([x, y]))
+
+
+def standing(yaw: float) -> Pose:
+    """Upright with hanging arms, turned by `yaw` radians."""
+    rotations = np.zeros((NUM_ROTATIONS, 3))
+    rotations[SHOULDERS, 2] = np.radians((10, -10))
+    return Pose(rotations, yaw)
 
 
 def scene_of(*actors: Actor) -> Scene:

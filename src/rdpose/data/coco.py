@@ -18,7 +18,7 @@ import numpy as np
 
 from rdpose import categories, geometry, skeletons
 from rdpose.data.people import People, assemble, reorder
-from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_annotations
+from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
@@ -59,7 +59,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
 def _lists(path: Path | str) -> dict[str, Rows]:
     """The lists of a file by name; `annotations` and `categories` may be missing."""
     names = ("images", "annotations", "categories")
-    content = read_annotations(path, polygons=False)
+    content = read_without_polygons(path)
     lists = {name: content.get(name) or [] for name in names} if isinstance(content, dict) else {}
     are_rows = all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in lists.values())
     if not lists or not are_rows:

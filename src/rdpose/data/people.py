@@ -127,11 +127,6 @@ class People:
         """The people in `rows` ((N,) bool, or ascending indices), with all pictures."""
         return replace(self, **{name: getattr(self, name)[rows] for name in PERSON_COLUMNS})
 
-    def to(self, skeleton: Skeleton) -> People:
-        """The same people with the joints of another skeleton, matched by name; what they lack is unlabelled."""
-        joints, visible = reorder(self.joints, self.visible, skeleton.columns_in(self.skeleton))
-        return replace(self, joints=joints, visible=visible, skeleton=skeleton)
-
 
 def assemble(
     *,

@@ -17,16 +17,13 @@ Rows = Sequence[dict[str, Any]]
 _POLYGONS = re.compile(rb'"segmentation":\s*\[[\d.,\s\[\]eE+-]*\](?=\s*[,}])')
 
 
-def read_annotations(path: Path | str, *, polygons: bool = True) -> Any:
+def read_without_polygons(path: Path | str) -> Any:
     """The content of an annotation file; raises as `files.read_json` does.
 
-    Args:
-        path: the file.
-        polygons: False empties the lists under `segmentation`, most of a COCO file, before they are parsed: half the
-            time and a third of the memory (`benchmarks/annotations.py`).
+    The lists under `segmentation`, most of a COCO file, are emptied before they are parsed: half the time and a third
+    of the memory (`benchmarks/annotations.py`).
     """
-    content = files.read_bytes(path)
-    return files.parse_json(content if polygons else _POLYGONS.sub(b'"segmentation":[]', content), path)
+    return files.parse_json(_POLYGONS.sub(b'"segmentation":[]', files.read_bytes(path)), path)
 
 
 def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default: Any = None) -> np.ndarray:

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdpose.drawing.canvas import Canvas, checked, text_height, write_label
+from rdpose.drawing.canvas import Canvas, checked
 
 ANCHOR_COLOR = (80, 255, 220)
+OPACITY = 0.85
+"""Of a heatmap's brightest colour; weaker values let more of the crop through."""
 
 
-def draw_heatmap(
-    crop: np.ndarray, heatmap: ArrayLike, *, peak: float | None = None, opacity: float = 0.85
-) -> np.ndarray:
+def draw_heatmap(crop: np.ndarray, heatmap: ArrayLike, *, peak: float | None = None) -> np.ndarray:
     """A heatmap over a darkened grey crop, in the inferno colours (equal steps of value look equal).
 
     Cell (i, j) lies at crop pixel (i, j) times the stride, as in the HRNet family.
@@ -22,7 +22,6 @@ def draw_heatmap(
         crop: (height, width, 3) RGB uint8, not changed.
         heatmap: (cells high, cells wide); negative values count as 0.
         peak: the value of the brightest colour; the heatmap's own maximum if None. Give one number to compare maps.
-        opacity: of the brightest colour, 0..1; weaker values let more of the crop through.
 
     Raises:
         ValueError: the heatmap has not two dimensions.
@@ -39,23 +38,18 @@ def draw_heatmap(
     level = np.clip(level / max(top, 1e-9), 0, 1)
     glow = cv2.applyColorMap(np.round(level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None] * np.float32(0.6)
-    weight = opacity * np.sqrt(level)[..., None]
+    weight = OPACITY * np.sqrt(level)[..., None]
     return np.round(grey * (1 - weight) + glow * weight).astype(np.uint8)
 
 
-def draw_anchor(
-    picture: np.ndarray, point_xy: ArrayLike, *, color: ArrayLike = ANCHOR_COLOR, label: str | None = None
-) -> np.ndarray:
+def draw_anchor(picture: np.ndarray, point_xy: ArrayLike) -> np.ndarray:
     """A cross-hair at (x, y) pixels over a copy of the picture, open in the middle so that the place itself shows."""
     canvas = Canvas(checked(picture).copy())
     point = np.asarray(point_xy, float).reshape(2)
     radius = max(canvas.diagonal / 38, 4.0)
     arms = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], float)
-    for mark, width in (((15, 15, 20), canvas.unit * 1.1), (color, canvas.unit * 0.5)):
+    for mark, width in (((15, 15, 20), canvas.unit * 1.1), (ANCHOR_COLOR, canvas.unit * 0.5)):
         canvas.ring(point, radius, 2 * width, mark)
         for arm in arms:
             canvas.capsule(point + radius * np.outer((0.6, 1.5), arm), width, mark)
-    if label:
-        beside = point + radius * np.array((1.6, -0.5))
-        write_label(canvas.picture, label, beside, color, text_height(canvas.picture))
     return canvas.picture

@@ -19,9 +19,7 @@ from rdpose.skeletons import CROWDPOSE_14
 __all__ = ["Analysis", "analyse", "write"]
 
 
-def write(
-    results: Sequence[Path], annotations: Path, images: Path | None, out: Path, *, names: Sequence[str] | None = None
-) -> Path:
+def write(results: Sequence[Path], annotations: Path, images: Path | None, out: Path) -> Path:
     """Write the report on one results file, or on two side by side.
 
     Args:
@@ -29,7 +27,6 @@ def write(
         annotations: the annotation file that they belong to; with CrowdPose's joints, CrowdPose's figures are given.
         images: folder or zip of the pictures; None leaves out the cases.
         out: the HTML file; folders are made.
-        names: what to call the results; their files' names by default.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or not what it should be, it labels nobody, or there are not
@@ -37,7 +34,7 @@ def write(
     """
     if not 1 <= len(results) <= 2:
         raise ValueError(f"a report is made of one results file, or of two side by side; got {len(results)}")
-    labels = list(names) if names else _labels(results)
+    labels = _labels(results)
     truth = annotation_files.read(annotations, images or "")
     if not truth.labelled.any():
         raise ValueError(f"{annotations} labels nobody: a report needs people to compare the results with")

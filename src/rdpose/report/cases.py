@@ -19,6 +19,8 @@ MIN_JOINTS = 6
 """People with fewer labelled joints tell little."""
 SIDE = 300
 """Pixels of the longer side of a case's picture."""
+NUM = 6
+"""People of a group."""
 OWN, NEIGHBOURS, ANSWER = (0, 190, 140), (170, 170, 176), (255, 159, 28)
 """Colours of the person's truth, of everybody else's, and of the answers."""
 
@@ -32,8 +34,8 @@ class Case:
     """(caption, data address)."""
 
 
-def choose(analyses: Sequence[Analysis], truth: People, num: int = 6) -> dict[str, np.ndarray]:
-    """Rows of people for each group of cases, at most one of each picture, `num` a group.
+def choose(analyses: Sequence[Analysis], truth: People) -> dict[str, np.ndarray]:
+    """Rows of people for each group of cases, at most one of each picture, `NUM` a group.
 
     Worst are the people whose result has the least OKS; typical those nearest the median.
     """
@@ -48,13 +50,13 @@ def choose(analyses: Sequence[Analysis], truth: People, num: int = 6) -> dict[st
         change = analyses[1].likeness[shown] - analyses[0].likeness[shown]
         groups |= {f"Better with {analyses[1].name}": -change, f"Better with {analyses[0].name}": change}
     return {
-        name: _first_of_each_picture(shown[np.argsort(key, kind="stable")], truth, num) for name, key in groups.items()
+        name: _first_of_each_picture(shown[np.argsort(key, kind="stable")], truth)[:NUM] for name, key in groups.items()
     }
 
 
-def _first_of_each_picture(rows: np.ndarray, truth: People, num: int) -> np.ndarray:
+def _first_of_each_picture(rows: np.ndarray, truth: People) -> np.ndarray:
     _, first = np.unique(truth.image_index[rows], return_index=True)
-    return rows[np.sort(first)][:num]
+    return rows[np.sort(first)]
 
 
 def draw(person: int, analyses: Sequence[Analysis], truth: People) -> Case:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 360
+WIDTH, HEIGHT = 360, 270
+"""Of a chart; the height is that of curves, others are as high as they have rows."""
 ROW = 20
 
 
@@ -26,9 +27,9 @@ class Line:
     dash: str = ""
 
 
-def lines(curves: Sequence[Line], *, x_title: str, y_title: str, height: int = 270) -> str:
+def lines(curves: Sequence[Line], *, x_title: str, y_title: str) -> str:
     """Curves over the unit square, with a grid and the axes' names."""
-    left, top, right, bottom = 44, 8, WIDTH - 10, height - 34
+    left, top, right, bottom = 44, 8, WIDTH - 10, HEIGHT - 34
     parts = []
     for i in range(6):
         value = i / 5
@@ -43,11 +44,11 @@ def lines(curves: Sequence[Line], *, x_title: str, y_title: str, height: int = 2
         title = f"<title>{escape(curve.name)}</title>"
         dash = f' stroke-dasharray="{curve.dash}"' if curve.dash else ""
         parts.append(f'<path class="line s{curve.series}"{dash} d="M{"L".join(places)}">{title}</path>')
-    parts.append(_text((left + right) / 2, height - 4, x_title, "middle"))
+    parts.append(_text((left + right) / 2, HEIGHT - 4, x_title, "middle"))
     parts.append(
         f'<g transform="rotate(-90 8 {(top + bottom) / 2})">{_text(8, (top + bottom) / 2, y_title, "middle")}</g>'
     )
-    return _svg(parts, height, f"{y_title} over {x_title}")
+    return _svg(parts, HEIGHT, f"{y_title} over {x_title}")
 
 
 def bars(
@@ -59,11 +60,12 @@ def bars(
         values: (series, names) numbers from 0 to `top`.
         notes: after each name, in grey, such as the number of people.
     """
-    count, label = len(values), _label_width([f"{a} {b}" for a, b in _pairs(names, notes)])
+    pairs = list(zip(names, notes or [""] * len(names), strict=True))
+    count, label = len(values), _label_width([f"{name} {note}" for name, note in pairs])
     thick = 13 if count == 1 else 12
     pitch, room = count * thick + 8, WIDTH - label - 40
     parts = []
-    for i, (name, note) in enumerate(_pairs(names, notes)):
+    for i, (name, note) in enumerate(pairs):
         y = i * pitch + 4
         middle = y + count * thick / 2 + 4
         parts.append(_text(0, middle, name) + (_text(label - 6, middle, note, "end", "note") if note else ""))
@@ -77,15 +79,13 @@ def bars(
     return _svg(parts, len(names) * pitch + 4, "bars")
 
 
-def stacks(
-    names: Sequence[str], shares: Sequence[Sequence[float]], kinds: Sequence[str], *, notes: Sequence[str] = ()
-) -> str:
+def stacks(names: Sequence[str], shares: Sequence[Sequence[float]], kinds: Sequence[str]) -> str:
     """One bar of full length for each name, cut by shares (names, kinds) that sum to 1; parts have the class `k{n}`."""
-    label = _label_width([f"{a} {b}" for a, b in _pairs(names, notes)])
+    label = _label_width([f"{name} " for name in names])
     room, parts = WIDTH - label, []
-    for i, ((name, note), row) in enumerate(zip(_pairs(names, notes), shares, strict=True)):
+    for i, (name, row) in enumerate(zip(names, shares, strict=True)):
         y, x = i * ROW, float(label)
-        parts.append(_text(0, y + 13, name) + (_text(label - 6, y + 13, note, "end", "note") if note else ""))
+        parts.append(_text(0, y + 13, name))
         for k, share in enumerate(row):
             if math.isnan(share):
                 continue
@@ -99,10 +99,6 @@ def legend(names: Sequence[str], prefix: str = "s") -> str:
     """Coloured names, as HTML, for the classes `s{n}` or `k{n}`."""
     items = "".join(f'<span><i class="{prefix}{i}"></i>{escape(name)}</span>' for i, name in enumerate(names))
     return f'<p class="legend">{items}</p>'
-
-
-def _pairs(names: Sequence[str], notes: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(names, notes or [""] * len(names), strict=True))
 
 
 def _label_width(texts: Sequence[str]) -> int:

@@ -82,13 +82,6 @@ class Pose:
     pitch: float = 0.0
 
 
-def standing(yaw: float = 0.0) -> Pose:
-    """Upright with hanging arms, turned by `yaw` radians."""
-    rotations = np.zeros((NUM_ROTATIONS, 3))
-    rotations[SHOULDERS, 2] = np.radians((10, -10))
-    return Pose(rotations, yaw)
-
-
 def sample_pose(rng: np.random.Generator, variety: float = 1.0) -> Pose:
     """A posture within natural joint ranges, and where it faces: towards the viewer, away, or anywhere.
 
