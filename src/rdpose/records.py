@@ -27,8 +27,8 @@ class Means:
             self.sums[name] = self.sums[name] + term if name in self.sums else term
 
     @property
-    def latest(self) -> float:
-        """The mean loss so far."""
+    def loss(self) -> float:
+        """The mean loss so far; to ask is to wait for the device."""
         return self.sums["loss"].item() / self.count
 
     def is_finite(self) -> bool:

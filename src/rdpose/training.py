@@ -116,10 +116,11 @@ class Run:
             rate = self.stepper.set_rate(self.epoch * len(self.sampler) + number)
             terms = self.step({key: value.to(self.here.device, non_blocking=True) for key, value in batch.items()})
             means.add(terms)
+            note = None
             if number % 10 == 9 or number + 1 == len(self.sampler):
                 self._refuse_nan(means)
-            count = len(batch["index"]) * self.here.world
-            self.bar.advance(count, note=f"epoch {self.epoch + 1}/{self.settings.train.epochs} loss {means.latest:.4g}")
+                note = f"epoch {self.epoch + 1}/{self.settings.train.epochs} loss {means.loss:.4g}"
+            self.bar.advance(len(batch["index"]) * self.here.world, note=note)
         self.epoch += 1
         figures = {"epoch": self.epoch, **means.result(), "lr": rate, "seconds": round(time.monotonic() - started, 1)}
         self._end_epoch(figures)
