@@ -65,12 +65,12 @@ class PoseEstimator:
     inference: Inference
     image_size: tuple[int, int]
     device: torch.device
-    max_neighbours: int = 8
-    neighbour_score: float = 0.3
-    joint_score: float = 0.2
-    same_person: float = 0.9
-    keep_duplicates: bool = False
-    batch_size: int = 32
+    max_neighbours: int
+    neighbour_score: float
+    joint_score: float
+    same_person: float
+    keep_duplicates: bool
+    batch_size: int
     pictures_at_once: int = 8
 
     @property

@@ -155,7 +155,7 @@ def trained(variant: str, *, perturb: bool) -> RDPose:
     network = builders.build(Patches(), variant, num_joints=4)
     assert isinstance(network, RDPose)
     perturbation = Perturbation(neighbour=1, random=1, shifted=1, shift=0.2) if perturb else None
-    training = RDPoseForTraining(network, perturbation, loss=heatmap_loss, weights=LossWeights(), sigma=2)
+    training = RDPoseForTraining(network, perturbation, loss=heatmap_loss, weights=LossWeights(1.0, 1.5, 1.0), sigma=2)
     terms = training(
         {
             "image": pictures(),

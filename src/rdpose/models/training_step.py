@@ -21,9 +21,9 @@ HeatmapLoss = Callable[..., Tensor]
 
 
 class LossWeights(NamedTuple):
-    direct: float = 1.0
-    decoupled: float = 1.5
-    perturbed: float = 1.0
+    direct: float
+    decoupled: float
+    perturbed: float
 
 
 class Targets(NamedTuple):
