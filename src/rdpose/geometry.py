@@ -76,6 +76,11 @@ def crop_region(
     return center.astype(np.float32), size.astype(np.float32)
 
 
+def crop_area(box_xywh: ArrayLike, aspect_w_over_h: float) -> np.ndarray:
+    """(...,) square pixels of boxes' crop regions: the area by which the HRNet family's suppression measures a pose."""
+    return crop_region(box_xywh, aspect_w_over_h)[1].prod(axis=-1)
+
+
 def crop_transform(
     center: ArrayLike,
     size: ArrayLike,

@@ -172,9 +172,8 @@ class PoseEstimator:
         poses = Poses(joints, confidence, scores, one.boxes_xyxy, self.skeleton)
         if self.keep_duplicates or len(poses) < 2:
             return poses
-        _, size = geometry.crop_region(geometry.xyxy_to_xywh(one.boxes_xyxy), self.image_size[0] / self.image_size[1])
+        areas = geometry.crop_area(geometry.xyxy_to_xywh(one.boxes_xyxy), self.image_size[0] / self.image_size[1])
         same_picture = np.zeros(len(poses), np.int64)
-        areas = size.prod(axis=1)
         return poses[oks.oks_nms(joints, scores, areas, same_picture, self.skeleton.sigmas, self.same_person)]
 
 

@@ -211,10 +211,9 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
     images = people.image_index[found.rows]
     kept = np.arange(len(found.rows))
     if test.boxes == "detected":
-        _, size = geometry.crop_region(
-            people.box_xywh[found.rows], settings.model.image_size[0] / settings.model.image_size[1]
-        )
-        kept = oks.oks_nms(found.joints, scores, size.prod(axis=1), images, people.skeleton.sigmas, test.oks_nms)
+        width, height = settings.model.image_size
+        areas = geometry.crop_area(people.box_xywh[found.rows], width / height)
+        kept = oks.oks_nms(found.joints, scores, areas, images, people.skeleton.sigmas, test.oks_nms)
     table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).round(3)
     return [
         {
