@@ -20,6 +20,15 @@ from rdpose import geometry, oks
 from rdpose.poses import Poses
 from rdpose.skeletons import COCO_17, Skeleton
 
+LEAST_SIMILARITY = 0.2
+"""0..1, below it a pose is somebody new."""
+BOX_SHARE = 0.5
+"""Of the boxes' overlap in the similarity; the rest is the poses' OKS."""
+SMOOTHING = 0.4
+"""Seconds over which a velocity is averaged."""
+LOOSENING = 4.0
+"""How fast OKS forgives distance while a person is out of sight, per second."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -44,24 +53,10 @@ class Tracker:
     Args:
         skeleton: joints of the poses.
         patience: seconds that a person may be out of sight.
-        least_similarity: 0..1, below it a pose is somebody new.
-        box_share: 0..1, share of the boxes' overlap in the similarity; the rest is the poses' OKS.
-        smoothing: seconds over which a velocity is averaged.
-        loosening: how fast OKS forgives distance while a person is out of sight, per second.
     """
 
-    def __init__(
-        self,
-        skeleton: Skeleton = COCO_17,
-        *,
-        patience: float = 1.5,
-        least_similarity: float = 0.2,
-        box_share: float = 0.5,
-        smoothing: float = 0.4,
-        loosening: float = 4.0,
-    ) -> None:
-        self.skeleton, self.patience, self.least_similarity = skeleton, patience, least_similarity
-        self.box_share, self.smoothing, self.loosening = box_share, smoothing, loosening
+    def __init__(self, skeleton: Skeleton = COCO_17, *, patience: float = 1.5) -> None:
+        self.skeleton, self.patience = skeleton, patience
         self.tracks: list[Track] = []
         self.num_people = 0
 
@@ -90,7 +85,7 @@ class Tracker:
         if not self.tracks or not len(poses):
             return []
         similarity = self._similarity(poses, seconds)
-        good = similarity >= self.least_similarity
+        good = similarity >= LEAST_SIMILARITY
         pairs = zip(*linear_sum_assignment(np.where(good, similarity, 0), maximize=True), strict=True)
         return [(int(row), int(column)) for row, column in pairs if good[row, column]]
 
@@ -101,9 +96,9 @@ class Tracker:
         boxes = np.array([track.box_xyxy for track in self.tracks]) + np.tile(moved, 2)
         joints = np.array([track.joints for track in self.tracks]) + moved[:, None]
         overlap = geometry.iou(boxes, poses.boxes_xyxy)
-        areas, own_areas = _areas(boxes) * (1 + self.loosening * gone) ** 2, _areas(poses.boxes_xyxy)
+        areas, own_areas = _areas(boxes) * (1 + LOOSENING * gone) ** 2, _areas(poses.boxes_xyxy)
         alike = oks.oks(joints, areas, poses.joints, own_areas, self.skeleton.sigmas)
-        return self.box_share * overlap + (1 - self.box_share) * alike
+        return BOX_SHARE * overlap + (1 - BOX_SHARE) * alike
 
     def _moved_on(self, track: Track, poses: Poses, row: int, seconds: float) -> Track:
         """The track at its new place. Its step is the median over the joints, which swinging limbs do not disturb."""
@@ -112,7 +107,7 @@ class Tracker:
         if elapsed > 0:
             step = np.median(poses.joints[row] - track.joints, axis=0) / elapsed
             # The first steps count fully, so that a new person's velocity does not start from rest.
-            weight = 1 - np.exp(-elapsed / min(self.smoothing, track.age + 1e-9))
+            weight = 1 - np.exp(-elapsed / min(SMOOTHING, track.age + 1e-9))
             velocity = velocity + weight * (step - velocity)
         return replace(
             track,
