@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdpose.data.synthetic import heads
-from rdpose.data.synthetic.body import facing_joints
+from rdpose.data.synthetic import body, heads
+from rdpose.data.synthetic.body import Part, Wardrobe, facing_joints
 from rdpose.data.synthetic.clothing import Outfit
 from rdpose.data.synthetic.figures import Figure
 from rdpose.data.synthetic.painting import Outlines
@@ -27,9 +27,21 @@ class Actor:
 
 def act(figure: Figure, outfit: Outfit, *, scale: float, offset: np.ndarray) -> Actor:
     """A dressed figure at `scale` pixels per standing height with its pelvis at `offset` (x, y)."""
-    outlines = Outlines.of(heads.dress(figure, outfit), scale, offset)
+    outlines = Outlines.of(dress(figure, outfit), scale, offset)
     joints = figure.points[: COCO_17.num_joints, :2] * scale + offset
     return Actor(outlines, joints, facing_joints(figure) & ~_behind_own_body(outlines, joints))
+
+
+def dress(figure: Figure, outfit: Outfit) -> list[Part]:
+    """All parts of a person, from the farthest to the nearest, in standing heights."""
+    wardrobe = Wardrobe(figure, outfit)
+    body.add_shadow(wardrobe)
+    for side in body.SIDES:
+        body.add_leg(wardrobe, side)
+        body.add_arm(wardrobe, side)
+    body.add_trunk(wardrobe)
+    heads.add_head(wardrobe)
+    return sorted(wardrobe.parts, key=lambda part: part.depth)
 
 
 def _behind_own_body(outlines: Outlines, joints: np.ndarray) -> np.ndarray:

@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from rdpose.data.synthetic.body import (
-    FACE,
-    NOSE_BEYOND_PROFILE,
-    SIDES,
-    Part,
-    Wardrobe,
-    add_arm,
-    add_leg,
-    add_shadow,
-    add_trunk,
-    between,
-)
-from rdpose.data.synthetic.clothing import Fabric, Outfit, tinted
-from rdpose.data.synthetic.figures import Figure
+from rdpose.data.synthetic.body import FACE, NOSE_BEYOND_PROFILE, SIDES, Wardrobe, between
+from rdpose.data.synthetic.clothing import Fabric, tinted
 
 DARK, WHITE = Fabric((34, 26, 24)), Fabric((240, 238, 234))
-
-
-def dress(figure: Figure, outfit: Outfit) -> list[Part]:
-    """All parts of a person, from the farthest to the nearest, in standing heights."""
-    wardrobe = Wardrobe(figure, outfit)
-    add_shadow(wardrobe)
-    for side in SIDES:
-        add_leg(wardrobe, side)
-        add_arm(wardrobe, side)
-    add_trunk(wardrobe)
-    add_head(wardrobe)
-    return sorted(wardrobe.parts, key=lambda part: part.depth)
 
 
 def add_head(wardrobe: Wardrobe) -> None:
