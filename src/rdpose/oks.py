@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """OKS from which on a pose counts as right, one after the other: COCO's."""
+LOOSE = 0.1
+"""OKS from which on a pose stands for a person at all, however bad it is."""
 
 _TINY = float(np.spacing(1.0))  # keeps a zero area from dividing by zero, as in COCO's own evaluator
 
@@ -61,10 +63,20 @@ def oks_to_own(
     The measure of `oks_to_truth`, row by row; leading axes broadcast.
     """
     labelled = np.asarray(truth_visible) > 0
+    alike = of_joints(joints, truth_joints, truth_areas, sigmas) * labelled
+    return alike.sum(-1) / np.maximum(labelled.sum(-1), 1)
+
+
+def of_joints(
+    joints: ArrayLike, truth_joints: ArrayLike, truth_areas: ArrayLike, sigmas: Sequence[float] | Array
+) -> Array:
+    """Keypoint similarity exp(-d^2 / (8 sigma^2 area)), of which OKS is the mean: (n, k, 2), (n, k, 2), (n,) -> (n, k).
+
+    Leading axes broadcast.
+    """
     area = np.asarray(truth_areas, np.float64) + _TINY
     squared = np.square(_scaled(joints, sigmas) - _scaled(truth_joints, sigmas)).sum(-1)
-    alike = np.exp(-squared / area[..., None]) * labelled
-    return alike.sum(-1) / np.maximum(labelled.sum(-1), 1)
+    return np.exp(-squared / area[..., None])
 
 
 def rescore(box_scores: ArrayLike, confidences: ArrayLike, threshold: float = 0.0) -> Array:

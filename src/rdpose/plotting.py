@@ -19,9 +19,6 @@ from rdpose.data import pictures
 from rdpose.data.people import OCCLUDED, People
 from rdpose.poses import Poses
 
-LOOSE = 0.1
-"""OKS from which on a pose stands for a person at all."""
-
 
 def plot_results(
     results: str | Path,
@@ -85,7 +82,7 @@ def colors_of_truth(found: Poses, people: People, image: int) -> np.ndarray:
     alike = oks.oks_to_truth(found.joints, *labels, people.skeleton.sigmas)
     number = alike.shape[1] + np.arange(len(found))
     mine, theirs = linear_sum_assignment(-alike)
-    sure = alike[mine, theirs] >= LOOSE
+    sure = alike[mine, theirs] >= oks.LOOSE
     number[mine[sure]] = theirs[sure]
     return drawing.person_colors(number)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import geometry
+from rdpose import geometry, oks
 from rdpose.data.people import People
 from rdpose.evaluation.misassignment import similarities
 from rdpose.report import errors, matching
@@ -89,7 +89,7 @@ def crowd_index(truth: People) -> np.ndarray:
 
 def assign(found: Found, truth: People, alike: Similarities) -> tuple[np.ndarray, np.ndarray]:
     """(found,) whom each result stands for at OKS 0.1 (NOBODY: nobody), and which results are not to be counted."""
-    chosen = matching.match(alike, len(found), truth.labelled, truth.crowd, np.array([errors.LOOSE]))[0]
+    chosen = matching.match(alike, len(found), truth.labelled, truth.crowd, np.array([oks.LOOSE]))[0]
     ignored = (chosen != NOBODY) & ~truth.labelled[chosen]
     return np.where(ignored, NOBODY, chosen), ignored
 
@@ -101,7 +101,7 @@ def ap_of_joints(found: Found, truth: People, assigned: np.ndarray, ignored: np.
     right where its keypoint similarity reaches the threshold; unlabelled joints of assigned people do not count.
     """
     someone = assigned != NOBODY
-    alike = np.where(someone[:, None], errors.similarity_to_own(found.joints, truth, assigned), -1.0)
+    alike = np.where(someone[:, None], errors.similarity(found.joints, truth, assigned), -1.0)
     skipped = (someone[:, None] & (truth.visible[assigned] == 0)) | ignored[:, None]
     scores = found.scores[:, None] * found.confidence
     result = np.empty(found.joints.shape[1])

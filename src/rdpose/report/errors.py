@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rdpose import oks
 from rdpose.data.people import People
 from rdpose.report.matching import NOBODY, Found
 
@@ -19,10 +20,6 @@ UNJUDGED = -1
 
 NEAR, EXACT = 0.5, 0.85
 """Similarities: from NEAR on a joint belongs to a place, from EXACT on it is as good as another annotator's."""
-LOOSE = 0.1
-"""OKS from which on a result is taken for a person at all when its errors are looked at."""
-
-_TINY = float(np.spacing(1.0))
 
 
 def classify(found: Found, truth: People, assigned: np.ndarray) -> np.ndarray:
@@ -43,8 +40,8 @@ def classify(found: Found, truth: People, assigned: np.ndarray) -> np.ndarray:
 def _classify_in_picture(joints: np.ndarray, truth: People, people: np.ndarray, own: np.ndarray) -> np.ndarray:
     """(n, joints): kinds of n results of one picture, of which `own` (n,) are the people."""
     mirror = truth.skeleton.flip_order
-    same = similarity(joints, truth, people)
-    mirrored = similarity(joints, truth, people, mirror)
+    same = similarity(joints[:, None], truth, people)
+    mirrored = similarity(joints[:, None], truth, people, mirror)
     is_own = (people == own[:, None])[..., None]
     candidates = [same, same, mirrored, mirrored]
     masks = [is_own, ~is_own, is_own, ~is_own]
@@ -59,24 +56,12 @@ def _classify_in_picture(joints: np.ndarray, truth: People, people: np.ndarray, 
 def similarity(
     joints: np.ndarray, truth: People, people: np.ndarray, order: np.ndarray | slice = slice(None)
 ) -> np.ndarray:
-    """(n, people, joints): keypoint similarity of joints (n, joints, 2) to those of people (in another `order`).
+    """Keypoint similarity of joints (n, joints, 2) to those of people in rows (n,) (in another `order`): (n, joints).
 
-    -1 where the person's joint is unlabelled.
+    With joints (n, 1, joints, 2), of each to all people (m,): (n, m, joints). -1 where a person's joint is unlabelled.
     """
-    squared = np.square(joints[:, None] - truth.joints[people][:, order]).sum(axis=-1)
-    return np.where(truth.visible[people][:, order] > 0, np.exp(-squared / _spread(truth, people)), -1.0)
-
-
-def similarity_to_own(joints: np.ndarray, truth: People, own: np.ndarray) -> np.ndarray:
-    """(n, joints): similarity of joints (n, joints, 2) to those of the people in rows own (n,); -1 unlabelled."""
-    squared = np.square(joints - truth.joints[own]).sum(axis=-1)
-    return np.where(truth.visible[own] > 0, np.exp(-squared / _spread(truth, own)), -1.0)
-
-
-def _spread(truth: People, people: np.ndarray) -> np.ndarray:
-    """(people, joints) square pixels: 8 sigma^2 area, where similarity has fallen to 1 / e."""
-    area = truth.area[people].astype(np.float64)[:, None] + _TINY
-    return 8 * np.square(np.asarray(truth.skeleton.sigmas)) * area
+    alike = oks.of_joints(joints, truth.joints[people][:, order], truth.area[people], truth.skeleton.sigmas)
+    return np.where(truth.visible[people][:, order] > 0, alike, -1.0)
 
 
 def put_right(found: Found, truth: People, assigned: np.ndarray, kinds: np.ndarray, kind: int) -> np.ndarray:

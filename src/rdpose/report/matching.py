@@ -23,7 +23,6 @@ from rdpose.oks import THRESHOLDS
 MAX_RESULTS = 20
 RECALLS = np.linspace(0, 1, 101)
 NOBODY = -1
-_TINY = float(np.spacing(1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +105,14 @@ def similarities(found: Found, truth: People) -> Similarities:
 
 def _oks(joints: np.ndarray, truth: People, people: np.ndarray) -> np.ndarray:
     """(n, m): COCO's OKS; for people without labels, how near the joints are to their doubled box."""
-    sigmas, area = np.asarray(truth.skeleton.sigmas), truth.area[people].astype(np.float64)
+    area, sigmas = truth.area[people], truth.skeleton.sigmas
     alike = oks.oks_to_truth(joints, truth.joints[people], truth.visible[people], area, sigmas)
     bare = ~truth.visible[people].any(axis=1)
     if bare.any():
         box = truth.box_xywh[people[bare]] + np.array([0.0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
         low, high = box[:, :2] - box[:, 2:], box[:, :2] + 2 * box[:, 2:]
         outside = np.maximum(low[:, None] - joints[:, None], 0) + np.maximum(joints[:, None] - high[:, None], 0)
-        squared = np.square(outside).sum(axis=-1) / (8 * sigmas**2 * (area[bare, None] + _TINY))
-        alike[:, bare] = np.exp(-squared).mean(axis=-1)
+        alike[:, bare] = oks.of_joints(outside, np.zeros(2), area[bare], sigmas).mean(axis=-1)
     return alike
 
 
