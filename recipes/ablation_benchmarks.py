@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rdpose import config, robustness, skeletons
+from rdpose import config, distributed, robustness, skeletons
 from rdpose.legacy import weights as weight_files
 from rdpose.robustness import Benchmark
 from rdpose.robustness.looking import PoseNetwork
@@ -22,7 +22,7 @@ def load(weights: Path) -> tuple[PoseNetwork, Settings]:
     """A network as it is measured: the ablation's test settings, the memory layout that convolutions are fast in."""
     network, settings, _ = weight_files.load_network(weights)
     settings = settings.model_copy(update={"test": config.load(SHARED).test})
-    return network.to(memory_format=torch.channels_last), settings
+    return distributed.place(network, torch.device("cpu")), settings
 
 
 def read_benchmarks(data: Path, max_people: int | None) -> list[Benchmark]:

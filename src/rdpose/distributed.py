@@ -89,9 +89,9 @@ def device_named(name: str | torch.device | None) -> torch.device:
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def place(module: Module, here: Process) -> Module:
-    """A module on this process's device, in the memory layout that convolutions are fast in."""
-    return module.to(here.device).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
+def place(module: Module, device: torch.device) -> Module:
+    """A module on a device, in the memory layout that convolutions are fast in."""
+    return module.to(device).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
 
 
 def share(module: Module, here: Process) -> Module:

@@ -207,16 +207,16 @@ def load(
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
     network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
-    place = torch.device("cpu")
+    where = torch.device("cpu")
     if isinstance(network, nn.Module):
-        place = distributed.device_named(device)
-        network = network.to(place).to(memory_format=torch.channels_last)  # pyrefly: ignore [no-matching-overload]
+        where = distributed.device_named(device)
+        network = distributed.place(network, where)
     asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
     test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})
     return PoseEstimator(
         inference=Inference.of(network, skeleton, test, sigma=settings.model.sigma),
         image_size=settings.model.image_size,
-        device=place,
+        device=where,
         max_neighbours=settings.data.max_neighbours,
         neighbour_score=test.neighbour_score,
         joint_score=test.joint_score,

@@ -123,7 +123,7 @@ def open_for(path: Path, wanted: Skeleton, here: Process, asked: Asked = NOTHING
             f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "
             f"{wanted.num_joints} of {wanted.name}; test on a set of the same joints"
         )
-    return (distributed.place(network, here) if isinstance(network, nn.Module) else network), settings
+    return (distributed.place(network, here.device) if isinstance(network, nn.Module) else network), settings
 
 
 def results_name(annotations: Path) -> str:

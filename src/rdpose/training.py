@@ -70,7 +70,7 @@ class Run:
         crops = assembly.make_dataset(settings, self.skeleton)
         self.about = crops.people.summary()
         self.loader, self.sampler = assembly.make_loader(crops, settings, here)
-        training = distributed.place(assembly.wrap(self.network, settings, self.skeleton), here)
+        training = distributed.place(assembly.wrap(self.network, settings, self.skeleton), here.device)
         self.training = assembly.spread(training, settings, here)
         self.stepper = Stepper(self.network, settings.train, here.device, steps_per_epoch=len(self.sampler))
         self.average: WeightAverage | None = None
