@@ -80,15 +80,18 @@ def test_joint_by_name():
 def test_coco_results_survive_json_and_come_back(tmp_path, ids):
     people = some(ids=ids)
     results = people.to_coco(785)
-    assert set(results[0]) == {"image_id", "category_id", "keypoints", "score"} | ({"track_id"} if ids else set())
+    keys = {"image_id", "category_id", "keypoints", "score", "box"}
+    assert set(results[0]) == keys | ({"track_id"} if ids else set())
     path = tmp_path / "results.json"
     path.write_text(json.dumps(results + some(1).to_coco("street.jpg") + Poses.empty().to_coco(1)))
     back = poses_module.read_results(path)
     assert list(back) == ([785, "street.jpg"])
     assert np.allclose(back[785].joints, people.joints, atol=1e-3)
     assert np.allclose(back[785].joint_scores, people.joint_scores, atol=1e-4)
-    assert np.allclose(back[785].boxes_xyxy[:, :2], people.joints.min(axis=1), atol=1e-3)
+    assert np.allclose(back[785].boxes_xyxy, people.boxes_xyxy, atol=0.01)
     assert (back[785].ids is None) != ids
+    bare = [{key: value for key, value in row.items() if key != "box"} for row in results]
+    assert np.allclose(Poses.from_coco(bare, COCO_17).boxes_xyxy[:, :2], people.joints.min(axis=1), atol=1e-3)
 
 
 def test_results_of_other_joint_sets(tmp_path):

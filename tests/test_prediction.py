@@ -144,6 +144,27 @@ def test_numbers_that_do_not_fit_are_told(estimator: rdpose.PoseEstimator) -> No
         estimator.many(PICTURES, [BOXES[0]])
     with pytest.raises(ValueError, match="3 boxes with scores of shape"):
         estimator(PICTURES[0], BOXES[0], scores=[1])
+    with pytest.raises(ValueError, match="a box's score is nan"):
+        estimator(PICTURES[0], BOXES[0], scores=[1, np.nan, 1])
+
+
+def test_boxes_of_equal_pictures_may_be_one_array(estimator: rdpose.PoseEstimator) -> None:
+    pictures_of_two = [PICTURES[0], PICTURES[0]]
+    together = estimator.many(pictures_of_two, np.stack([BOXES[0], BOXES[0]]))  # pyrefly: ignore
+    assert [len(poses) for poses in together] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"zoom": True}, "zoom is True: give the names"),
+        ({"zoom": "nose"}, "zoom is 'nose'"),
+        ({"batch_size": 0}, "is 0"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_told(weights: Path, given: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rdpose.load(weights, **given)
 
 
 def test_flip_and_decoding_are_as_the_weights_say_unless_asked(weights: Path) -> None:

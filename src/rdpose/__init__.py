@@ -12,12 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rdpose.memory import keep_freed
     from rdpose.poses import Poses, draw
     from rdpose.prediction import PoseEstimator, load
 
-__all__ = ["PoseEstimator", "Poses", "draw", "load"]
+__all__ = ["PoseEstimator", "Poses", "draw", "keep_freed", "load"]
 
-_HOMES = {"PoseEstimator": "prediction", "Poses": "poses", "draw": "poses", "load": "prediction"}
+_HOMES = {
+    "PoseEstimator": "prediction",
+    "Poses": "poses",
+    "draw": "poses",
+    "keep_freed": "memory",
+    "load": "prediction",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ TOP_PAD = 64 << 20
 
 
 def keep_freed() -> bool:
-    """Ask the C library not to give freed memory back; for a program's start, not for a library's import.
+    """Ask the C library not to give freed memory back, in all of this process; for a program's start, not an import.
 
     Returns:
         Whether it listens: glibc does, other systems' libraries have no such wish and need none.

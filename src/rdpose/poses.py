@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rdpose import drawing, files, skeletons
+from rdpose.geometry import xyxy_to_xywh
 from rdpose.skeletons import Skeleton
 
 
@@ -64,7 +65,7 @@ class Poses:
     def from_coco(cls, results: Iterable[dict[str, Any]], skeleton: Skeleton) -> Poses:
         """The results of one picture (`keypoints` [x, y, confidence, ...], `score`) as Poses.
 
-        A box that a result does not name is the hull of its joints.
+        A box that a result does not name (`box`, or `bbox`) is the hull of its joints.
         """
         rows = list(results)
         if not rows:
@@ -72,7 +73,9 @@ class Poses:
         flat = np.array([row["keypoints"] for row in rows], np.float32).reshape(len(rows), -1, 3)
         joints = flat[..., :2]
         hulls = np.concatenate([joints.min(axis=1), joints.max(axis=1) - joints.min(axis=1)], axis=-1)
-        box = np.array([row.get("bbox") or hull for row, hull in zip(rows, hulls, strict=True)], np.float32)
+        box = np.array(
+            [row.get("box") or row.get("bbox") or hull for row, hull in zip(rows, hulls, strict=True)], np.float32
+        )
         box[:, 2:] += box[:, :2]
         ids = [row["track_id"] for row in rows] if all("track_id" in row for row in rows) else None
         scores = np.array([row.get("score", 1.0) for row in rows])
@@ -127,13 +130,17 @@ class Poses:
     def to_coco(self, image_id: int | str, *, category_id: int = 1) -> list[dict[str, Any]]:
         """One dict for each person in COCO's results format, with plain numbers that JSON takes.
 
-        `keypoints` is [x, y, confidence, ...] as the HRNet family writes it; `track_id` is added where there are ids.
+        `keypoints` is [x, y, confidence, ...] as the HRNet family writes it; `box` is left, top, width, height of
+        the box that the person was looked for in (not `bbox`: evaluators would take a person's size from it);
+        `track_id` is added where there are ids.
         """
         triples = np.concatenate([self.joints, self.joint_scores[..., None]], axis=-1)
         triples = triples.reshape(len(self), 3 * self.skeleton.num_joints)
         results = [
-            {"image_id": image_id, "category_id": category_id, "keypoints": keypoints, "score": score}
-            for keypoints, score in zip(_rounded(triples, 4), _rounded(self.scores, 6), strict=True)
+            {"image_id": image_id, "category_id": category_id, "keypoints": keypoints, "score": score, "box": box}
+            for keypoints, score, box in zip(
+                _rounded(triples, 4), _rounded(self.scores, 6), _rounded(xyxy_to_xywh(self.boxes_xyxy), 2), strict=True
+            )
         ]
         if self.ids is not None:
             for result, identity in zip(results, self.ids.tolist(), strict=True):

@@ -103,7 +103,7 @@ class PoseEstimator:
         """
         if boxes is not None and len(boxes) != len(images):
             raise ValueError(f"{len(boxes)} arrays of boxes for {len(images)} pictures: give one (N, 4) array for each")
-        return list(self.stream(map(Task, images, boxes or [None] * len(images))))
+        return list(self.stream(map(Task, images, [None] * len(images) if boxes is None else boxes)))
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[Poses]:
         """Poses of each picture in turn, for as many as there are; memory holds `pictures_at_once` and no more."""
@@ -131,6 +131,8 @@ class PoseEstimator:
         scores = np.ones(len(boxes), np.float32) if task.scores is None else np.asarray(task.scores, np.float32)
         if scores.shape != (len(boxes),):
             raise ValueError(f"{len(boxes)} boxes with scores of shape {scores.shape}: give one score for each box")
+        if not np.isfinite(scores).all():
+            raise ValueError(f"a box's score is {scores[~np.isfinite(scores)][0]}: give numbers")
         known = scores >= self.neighbour_score
         crops = crop_people(picture, boxes, self.image_size, max_neighbours=self.max_neighbours, known=known)
         return _Prepared(boxes, scores, crops)
@@ -189,6 +191,8 @@ def load(
 ) -> PoseEstimator:
     """A pose estimator from a weights file, with the settings that it carries.
 
+    On a processor with glibc, `rdpose.keep_freed()` at a program's start halves the time that many people take.
+
     Args:
         weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
             .xml); None is the one that comes with the package.
@@ -206,6 +210,10 @@ def load(
     """
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
+    if isinstance(zoom, str | bool):
+        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
     network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
     where = torch.device("cpu")
     if isinstance(network, nn.Module):
