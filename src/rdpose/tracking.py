@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from rdpose import geometry, oks
 from rdpose.poses import Poses
@@ -84,6 +83,8 @@ class Tracker:
         """Rows of tracks and of poses that belong together."""
         if not self.tracks or not len(poses):
             return []
+        from scipy.optimize import linear_sum_assignment  # a quarter of a second that pictures do without
+
         similarity = self._similarity(poses, seconds)
         good = similarity >= LEAST_SIMILARITY
         pairs = zip(*linear_sum_assignment(np.where(good, similarity, 0), maximize=True), strict=True)
