@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -19,21 +18,24 @@ from rdpose.legacy import weights as weight_files
 from rdpose.models.rdpose import RDPose
 from rdpose.progress import Bar, clock
 from rdpose.settings import Settings
-from rdpose.skeletons import Skeleton
 
 NUM_PICTURES = {"train2017": 600, "val2017": 100}
-SAMPLES = Path(os.environ.get("RDPOSE_SHARED", "../shared")) / "data/samples/coco"
-"""Photographs with people, where they are at hand."""
 VARIETY = 0.25
 """Of the scenes: minutes are too short to learn what people who turn their back do."""
 
 
 def run(
-    out: Path, *, seed: int = 0, overrides: Sequence[str] = (), num_pictures: dict[str, int] = NUM_PICTURES
+    out: Path,
+    *,
+    seed: int = 0,
+    photographs: Path | None = None,
+    overrides: Sequence[str] = (),
+    num_pictures: dict[str, int] = NUM_PICTURES,
 ) -> Iterator[str]:
     """Run the demo into `out`; yields the lines to print.
 
     Args:
+        photographs: annotation file beside real pictures, for the shipped network; by default it takes the scenes.
         overrides: of the demo's settings.
         num_pictures: sizes of the two sets.
     """
@@ -49,7 +51,8 @@ def run(
     yield f"people found:          {draw_found(best, people, out / 'found.png', num=6)}"
     crops = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
     yield f"inside the method:     {drawing.save(out / 'decoupling.png', anatomy.draw(network, crops))}"
-    yield f"the shipped network:   {draw_shipped(people, out / 'shipped.png')}"
+    real = annotation_files.read(photographs, photographs.parent, skeleton=skeleton) if photographs else people
+    yield f"the shipped network:   {draw_found(prediction.shipped_weights(), real, out / 'shipped.png', num=4)}"
     yield f"weights:               {best}"
     yield f"time:                  {clock(time.monotonic() - started)}"
 
@@ -77,18 +80,6 @@ def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:
                 name=name,
                 progress=lambda _done: bar.advance(),
             )
-
-
-def draw_shipped(rendered: People, path: Path) -> Path:
-    """What the network inside the package finds: on photographs where the samples are at hand, else on the scenes."""
-    people = real_people(rendered.skeleton)
-    return draw_found(prediction.shipped_weights(), rendered if people is None else people, path, num=4)
-
-
-def real_people(skeleton: Skeleton, samples: Path = SAMPLES) -> People | None:
-    """People on photographs, whose boxes are given; None where those are not at hand."""
-    file = samples / "test_coco.json"
-    return annotation_files.read(file, samples, skeleton=skeleton) if file.exists() else None
 
 
 def draw_found(weights: Path, people: People, path: Path, *, num: int) -> Path:
