@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdpose.data import annotations
-from rdpose.report import analysis, matching
+from rdpose.report import analysis
 from rdpose.report.matching import NOBODY
 
 ROWS = np.linspace(0, 1, 17)
@@ -124,16 +124,3 @@ def test_no_results_at_all(files):
     assert (done.by_joint == 0).all()
     assert (done.finder == NOBODY).all()
     assert done.kinds.shape == (0, 17)
-
-
-def test_figures_are_those_of_the_evaluation(shared_data):
-    from rdpose import evaluation
-
-    labels = shared_data / "coco/annotations/person_keypoints_val2017.json"
-    results = shared_data / "peers/movenet_thunder_val2017_nanodet.json"
-    truth = annotations.read(labels, "images")
-    found = matching.best_of_pictures(matching.read(results, truth))
-    curves = matching.curves(found, truth, matching.similarities(found, truth))
-    figures = evaluation.evaluate(results, labels).figures
-    assert figures["AP"] == pytest.approx(curves.ap, abs=1e-6)
-    assert figures["AR"] == pytest.approx(curves.recall.mean(), abs=1e-6)

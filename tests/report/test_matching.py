@@ -1,8 +1,9 @@
-"""Matching and precision give pycocotools' figures, on made-up crowds and on real ones."""
+"""The evaluator gives pycocotools' figures, on made-up crowds and on real ones, and finds people by their rows."""
 
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,26 +49,23 @@ def result(image: int, joints: np.ndarray, rng: np.random.Generator) -> dict:
 
 
 def reference(labels: Path, results: Path) -> np.ndarray:
-    """pycocotools' ten figures."""
+    """pycocotools' AP, AP .5, AP .75, AP (M), AP (L)."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(labels))
         evaluation = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return np.asarray(evaluation.stats)
+    return np.asarray(evaluation.stats[:5])
 
 
 def ours(labels: Path, results: Path) -> list[float]:
     truth = annotations.read(labels, "images")
-    found = matching.best_of_pictures(matching.read(results, truth))
-    alike = matching.similarities(found, truth)
-    everybody, medium, large = (
-        matching.curves(found, truth, alike, area=area) for area in ((0, 1e10), (32**2, 96**2), (96**2, 1e10))
-    )
-    figures = [everybody.ap, *(everybody.precision_at(level).mean() for level in (0.5, 0.75)), medium.ap, large.ap]
-    recalls = [everybody.recall[0], everybody.recall[5], medium.recall.mean(), large.recall.mean()]
-    return [*figures, everybody.recall.mean(), *recalls]
+    evaluator = matching.Evaluator(truth)
+    found = evaluator.load(matching.best_of_pictures(matching.read(results, truth)))
+    areas = [matching.EVERY_AREA, (32**2, 96**2), (96**2, 1e10)]
+    everybody, medium, large = evaluator.curves(found, areas=areas)
+    return [everybody.ap, *(everybody.precision_at(level).mean() for level in (0.5, 0.75)), medium.ap, large.ap]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -83,13 +81,27 @@ def test_real_results_as_pycocotools(shared_data, boxes):
     assert np.allclose(ours(labels, results), reference(labels, results), atol=1e-6)
 
 
-def test_precision_by_hand():
-    scores = np.array([0.9, 0.8, 0.7, 0.6])
-    right, ignored = np.array([[True, False, True, False]]), np.array([[False, False, False, True]])
-    precision, recall = matching.precision_at_recalls(scores, right, ignored, 4)
-    assert recall == [0.5]
-    assert np.allclose(precision[0, [0, 25, 26, 50, 51]], [1, 1, 2 / 3, 2 / 3, 0])
-    assert np.isnan(matching.precision_at_recalls(scores, right, ignored, 0)[0]).all()
+def test_each_result_finds_its_own_person(tmp_path):
+    truth = annotations.read(crowd(tmp_path)[0], "images")
+    rows = np.flatnonzero(truth.labelled)[::2]  # which leaves pictures without results
+    scores = np.linspace(1, 0, len(rows))
+    found = matching.Found(truth.image_index[rows], truth.joints[rows], np.ones((len(rows), 17)), scores, rows)
+    evaluator = matching.Evaluator(truth)
+    assert np.array_equal(evaluator.match(evaluator.load(found), 0.5), rows)
+    away = evaluator.load(replace(found, joints=found.joints + 1000))
+    assert (evaluator.match(away, 0.5) == matching.NOBODY).all()
+
+
+def test_no_pictures_are_not_all_pictures(tmp_path):
+    labels, results = crowd(tmp_path)
+    truth = annotations.read(labels, "images")
+    evaluator = matching.Evaluator(truth)
+    found = evaluator.load(matching.read(results, truth))
+    (everybody,) = evaluator.curves(found)
+    (nobody,) = evaluator.curves(found, pictures=np.zeros(truth.num_images, bool))
+    assert everybody.num_people == truth.labelled.sum() < len(truth)
+    assert nobody.num_people == 0
+    assert np.isnan(nobody.precision).all()
 
 
 def test_at_most_twenty_results_of_a_picture_count(tmp_path):
@@ -116,4 +128,4 @@ def test_foreign_pictures_and_joints_are_named(tmp_path):
 def test_no_results_give_zeros(tmp_path):
     labels, results = crowd(tmp_path)
     results.write_text("[]")
-    assert ours(labels, results) == [0.0] * 10
+    assert ours(labels, results) == [0.0] * 5

@@ -1,6 +1,6 @@
 """COCO's keypoint evaluation (AP and AR over OKS thresholds) by hotcoco: pycocotools' figures, many times faster.
 
-Also what CrowdPose's evaluation needs from it: `Truth`, `load_results` and `figures`.
+Also what CrowdPose's evaluation and the report need from it: `Truth`, `load_results`, `evaluated` and `figures`.
 """
 
 from __future__ import annotations
@@ -127,16 +127,24 @@ def load_results(source: results.Source, truth: Truth) -> COCO:
     return truth.coco.load_res(columns.to_rows())
 
 
-def figures(truth: Truth, found: COCO, *, image_ids: Sequence[int] | None = None) -> list[float]:
-    """The ten figures in the order of `FIGURES`, over all pictures or some of them."""
+def evaluated(truth: Truth, found: COCO, **settings: Any) -> COCOeval:
+    """The evaluation with its curves and matches; `settings` stand for those of hotcoco.Params of the same names."""
     evaluator = COCOeval(truth.coco, found, "keypoints")
     evaluator.params.kpt_oks_sigmas = list(truth.skeleton.sigmas)
     evaluator.params.cat_ids = sorted(truth.category_ids)
     evaluator.params.use_cats = len(truth.category_ids) == 1  # people of several kinds are all people
-    if image_ids is not None:
-        evaluator.params.img_ids = list(image_ids)
+    for name, value in settings.items():
+        setattr(evaluator.params, name, value)
+    evaluator.evaluate()
+    evaluator.accumulate()
+    return evaluator
+
+
+def figures(truth: Truth, found: COCO, *, image_ids: Sequence[int] = ()) -> list[float]:
+    """The ten figures in the order of `FIGURES`, over all pictures or some of them."""
+    evaluator = evaluated(truth, found, img_ids=list(image_ids))
     # It prints what it sums up, and warns of sigmas other than COCO's and of joined categories, which are meant here.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(kpt_oks_sigmas|use_cats)", category=UserWarning)
-        evaluator.run()
+        evaluator.summarize()
     return [float(value) for value in evaluator.stats]

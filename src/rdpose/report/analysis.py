@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from hotcoco.metrics import average_precision
 
 from rdpose import geometry, oks
 from rdpose.data.people import People
 from rdpose.evaluation.misassignment import similarities
 from rdpose.report import errors, matching
-from rdpose.report.matching import NOBODY, THRESHOLDS, Curves, Found, Similarities
+from rdpose.report.matching import EVERY_AREA, NOBODY, THRESHOLDS, Curves, Evaluator, Found
 
-SIZES = (
-    *(("under 32 px", 0, 32), ("32 to 64 px", 32, 64), ("64 to 96 px", 64, 96)),
-    *(("96 to 160 px", 96, 160), ("over 160 px", 160, 1e5)),
-)
+SIZES = {
+    "under 32 px": (0, 32),
+    "32 to 64 px": (32, 64),
+    "64 to 96 px": (64, 96),
+    "96 to 160 px": (96, 160),
+    "over 160 px": (160, 1e5),
+}
 """Names and limits of a person's size, the square root of the annotated area in pixels."""
-CROWDS = (("easy, 0 to 0.1", 0.0, 0.1), ("medium, 0.1 to 0.8", 0.1, 0.8), ("hard, from 0.8", 0.8, np.inf))
+CROWDS = {"easy, 0 to 0.1": (0.0, 0.1), "medium, 0.1 to 0.8": (0.1, 0.8), "hard, from 0.8": (0.8, np.inf)}
 """Names and limits of a picture's crowd index, the levels of CrowdPose."""
 
 
@@ -53,23 +57,26 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
     """
     everything = matching.read(path, truth)
     found = matching.best_of_pictures(everything)
-    alike = matching.similarities(found, truth)
+    evaluator = Evaluator(truth)
+    loaded = evaluator.load(found)
+    areas = [EVERY_AREA, *((low**2, high**2) for low, high in SIZES.values())]
+    everybody, *by_size = evaluator.curves(loaded, areas=areas)
     index = crowd_index(truth)
-    groups = [(index >= low) & (index < high) for _, low, high in CROWDS]
-    levels = matching.curves_by_pictures(found, truth, alike, groups)
-    assigned, ignored = assign(found, truth, alike)
+    levels = [(index >= low) & (index < high) for low, high in CROWDS.values()]
+    by_crowd = [evaluator.curves(loaded, pictures=level)[0] for level in levels]
+    chosen = evaluator.match(loaded, oks.LOOSE)
+    assigned = np.where(truth.labelled[chosen], chosen, NOBODY)
     kinds = errors.classify(found, truth, assigned)
-    everybody = matching.curves(found, truth, alike)
-    finder, likeness = _finders(truth, alike, np.where(found.wanted == NOBODY, assigned, found.wanted))
+    finder, likeness = _finders(found, truth, np.where(found.wanted == NOBODY, assigned, found.wanted))
     return Analysis(
         name=name or path.stem,
         found=found,
         all=everybody,
-        by_size=[(label, matching.curves(found, truth, alike, area=(low**2, high**2))) for label, low, high in SIZES],
-        by_crowd=list(zip([label for label, _, _ in CROWDS], levels, strict=True)),
-        by_joint=ap_of_joints(found, truth, assigned, ignored),
+        by_size=list(zip(SIZES, by_size, strict=True)),
+        by_crowd=list(zip(CROWDS, by_crowd, strict=True)),
+        by_joint=ap_of_joints(found, truth, chosen),
         kinds=kinds,
-        gains=_gains(found, truth, assigned, kinds, everybody.ap),
+        gains=_gains(found, evaluator, assigned, kinds, everybody.ap),
         misassigned=misassigned(everything, truth),
         finder=finder,
         likeness=likeness,
@@ -87,30 +94,22 @@ def crowd_index(truth: People) -> np.ndarray:
     return index
 
 
-def assign(found: Found, truth: People, alike: Similarities) -> tuple[np.ndarray, np.ndarray]:
-    """(found,) whom each result stands for at OKS 0.1 (NOBODY: nobody), and which results are not to be counted."""
-    chosen = matching.match(alike, len(found), truth.labelled, truth.crowd, np.array([oks.LOOSE]))[0]
-    ignored = (chosen != NOBODY) & ~truth.labelled[chosen]
-    return np.where(ignored, NOBODY, chosen), ignored
-
-
-def ap_of_joints(found: Found, truth: People, assigned: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+def ap_of_joints(found: Found, truth: People, chosen: np.ndarray) -> np.ndarray:
     """(joints,) AP of each joint alone, mean over the ten thresholds.
 
-    People are assigned first, at OKS 0.1; then each joint is a finding of its own, as sure as its person times itself,
-    right where its keypoint similarity reaches the threshold; unlabelled joints of assigned people do not count.
+    People are chosen first (found,), at OKS 0.1; then each joint is a finding of its own, as sure as its person times
+    itself, right where its keypoint similarity reaches the threshold; joints of which the chosen person has no label,
+    or that does not count, do not count.
     """
-    someone = assigned != NOBODY
-    alike = np.where(someone[:, None], errors.similarity(found.joints, truth, assigned), -1.0)
-    skipped = (someone[:, None] & (truth.visible[assigned] == 0)) | ignored[:, None]
-    scores = found.scores[:, None] * found.confidence
-    result = np.empty(found.joints.shape[1])
-    for joint in range(len(result)):
-        right = alike[:, joint] >= THRESHOLDS[:, None]
-        number = int((truth.visible[truth.labelled, joint] > 0).sum())
-        aside = np.broadcast_to(skipped[:, joint], right.shape)
-        result[joint] = matching.precision_at_recalls(scores[:, joint], right, aside, number)[0].mean()
-    return result
+    someone, labelled = (chosen != NOBODY)[:, None], (truth.visible > 0) & truth.labelled[:, None]
+    alike = np.where(someone, errors.similarity(found.joints, truth, chosen), -1.0)
+    scores, skipped = found.scores[:, None] * found.confidence, someone & ~labelled[chosen]
+    number = labelled.sum(axis=0)
+    values = [
+        [average_precision(sure, near >= threshold, people, aside) for threshold in THRESHOLDS]
+        for sure, near, people, aside in zip(scores.T, alike.T, number, skipped.T, strict=True)
+    ]
+    return np.where(number > 0, np.mean(values, axis=1), np.nan)
 
 
 def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
@@ -135,19 +134,20 @@ def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
     return int((to_neighbour > to_own).sum()), int((to_neighbour >= 0).sum())
 
 
-def _gains(found: Found, truth: People, assigned: np.ndarray, kinds: np.ndarray, ap: float) -> np.ndarray:
+def _gains(found: Found, evaluator: Evaluator, assigned: np.ndarray, kinds: np.ndarray, ap: float) -> np.ndarray:
     """(kinds,): AP with one kind of errors put right, less AP."""
     gains = np.zeros(len(errors.KINDS))
     for kind in range(errors.JITTER, len(errors.KINDS)):
-        better = matching.moved(found, errors.put_right(found, truth, assigned, kinds, kind))
-        gains[kind] = matching.curves(better, truth, matching.similarities(better, truth)).ap - ap
+        better = replace(found, joints=errors.put_right(found, evaluator.truth, assigned, kinds, kind))
+        gains[kind] = evaluator.curves(evaluator.load(better))[0].ap - ap
     return gains
 
 
-def _finders(truth: People, alike: Similarities, meant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _finders(found: Found, truth: People, meant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(people,) the result of each person and its OKS, from the person that each result means (found,)."""
+    rows = np.flatnonzero((meant != NOBODY) & (truth.image_index[meant] == found.image_index))
+    people = meant[rows]
+    own = (truth.joints[people], truth.visible[people], truth.area[people])
     finder, likeness = np.full(len(truth), NOBODY), np.zeros(len(truth))
-    for rows, people, values in alike.blocks:
-        at, column = np.nonzero(meant[rows][:, None] == people)
-        finder[people[column]], likeness[people[column]] = rows[at], values[at, column]
+    finder[people], likeness[people] = rows, oks.oks_to_own(found.joints[rows], *own, truth.skeleton.sigmas)
     return finder, likeness

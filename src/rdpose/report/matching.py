@@ -1,28 +1,28 @@
-"""Who of the found is who of the annotated: OKS in every picture, matching and average precision by COCO's rules.
+"""Results as columns, and COCO's evaluation of them by hotcoco: precision over recall, and who of the found is who.
 
 The rules are those of cocodataset.org/#keypoints-eval: at most 20 results a picture; the surest chooses first; groups
-and people without labelled joints count neither as found nor as missed; precision is read at 101 recalls. The figures
-are those of pycocotools (tests/report/test_matching.py).
+and people without labelled joints count neither as found nor as missed; precision is read at 101 recalls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from hotcoco import COCO
 
-from rdpose import oks
 from rdpose.data.people import People
 from rdpose.data.tables import find_rows
-from rdpose.evaluation import results
+from rdpose.evaluation import coco, results
 from rdpose.oks import THRESHOLDS
 
 MAX_RESULTS = 20
 RECALLS = np.linspace(0, 1, 101)
 NOBODY = -1
+EVERY_AREA = (0.0, float("inf"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,31 +42,6 @@ class Found:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    @cached_property
-    def area(self) -> np.ndarray:
-        """(N,) square pixels: of the box around all joints, as COCO gives results an area."""
-        return np.ptp(self.joints, axis=1).prod(axis=-1)
-
-
-@dataclass(frozen=True, eq=False)
-class Similarities:
-    """OKS of all results with all people of their picture; one block for each picture that has both."""
-
-    blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
-    """(found rows (n,), truth rows (m,), OKS (n, m))."""
-
-    @cached_property
-    def padded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The blocks as three arrays, filled up with NOBODY: rows (b, n), people (b, m), OKS (b, n, m)."""
-        count = len(self.blocks)
-        most = [max((len(block[side]) for block in self.blocks), default=0) for side in (0, 1)]
-        rows, people = np.full((count, most[0]), NOBODY), np.full((count, most[1]), NOBODY)
-        values = np.full((count, *most), float(NOBODY))
-        for i, (found, truth, alike) in enumerate(self.blocks):
-            rows[i, : len(found)], people[i, : len(truth)] = found, truth
-            values[i, : len(found), : len(truth)] = alike
-        return rows, people, values
 
 
 def read(path: Path, truth: People) -> Found:
@@ -91,88 +66,12 @@ def best_of_pictures(found: Found) -> Found:
     return Found(*(getattr(found, column.name)[kept] for column in fields(found)))
 
 
-def similarities(found: Found, truth: People) -> Similarities:
-    """OKS of everybody found with everybody annotated, picture by picture."""
-    blocks = []
-    starts = np.searchsorted(found.image_index, np.arange(truth.num_images + 1))
-    for image in np.unique(found.image_index):
-        people = truth.people_of(image)
-        rows = np.arange(starts[image], starts[image + 1])
-        if len(people):
-            blocks.append((rows, people, _oks(found.joints[rows], truth, people)))
-    return Similarities(blocks)
-
-
-def _oks(joints: np.ndarray, truth: People, people: np.ndarray) -> np.ndarray:
-    """(n, m): COCO's OKS; for people without labels, how near the joints are to their doubled box."""
-    area, sigmas = truth.area[people], truth.skeleton.sigmas
-    alike = oks.oks_to_truth(joints, truth.joints[people], truth.visible[people], area, sigmas)
-    bare = ~truth.visible[people].any(axis=1)
-    if bare.any():
-        box = truth.box_xywh[people[bare]] + np.array([0.0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
-        low, high = box[:, :2] - box[:, 2:], box[:, :2] + 2 * box[:, 2:]
-        outside = np.maximum(low[:, None] - joints[:, None], 0) + np.maximum(joints[:, None] - high[:, None], 0)
-        alike[:, bare] = oks.of_joints(outside, np.zeros(2), area[bare], sigmas).mean(axis=-1)
-    return alike
-
-
-def match(
-    alike: Similarities, num_found: int, counted: np.ndarray, crowd: np.ndarray, thresholds: np.ndarray
-) -> np.ndarray:
-    """(thresholds, found) int64: the row of the person whom each result finds, NOBODY if none.
-
-    The surest result chooses first and takes the most similar person who is still free and at least as similar as the
-    threshold; people who do not count (`counted` (people,) False) are chosen last, and groups may be chosen often.
-    """
-    chosen = np.full((len(thresholds), num_found), NOBODY)
-    rows, people, values = alike.padded
-    limits = np.minimum(thresholds, 1 - 1e-10)[:, None, None]
-    counts, group = (flags[people] & (people != NOBODY) for flags in (counted, crowd))
-    taken = np.zeros((len(thresholds), *people.shape), bool)
-    for rank in range(rows.shape[1]):  # the surest result of every picture, then the next ...
-        value = values[:, rank]
-        free = (value >= limits) & (~taken | group)
-        first = free & counts
-        free = np.where(first.any(axis=-1, keepdims=True), first, free)
-        level, picture = np.nonzero(free.any(axis=-1))
-        likeness = np.where(free, value, NOBODY)[level, picture]
-        best = people.shape[1] - 1 - likeness[:, ::-1].argmax(axis=-1)  # of equals the last
-        chosen[level, rows[picture, rank]] = people[picture, best]
-        taken[level, picture, best] = True
-    return chosen
-
-
-def precision_at_recalls(
-    scores: np.ndarray, right: np.ndarray, ignored: np.ndarray, num_truth: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated precision (..., 101) at RECALLS, and the highest recall (...,), of results (..., n).
-
-    Precision at a recall is the best one reached there or later, 0 beyond the last; NaN where there is no truth.
-    """
-    shape = right.shape[:-1]
-    if not num_truth:
-        return np.full((*shape, len(RECALLS)), np.nan), np.full(shape, np.nan)
-    order = np.argsort(-scores, kind="stable")
-    right, counts = right[..., order] & ~ignored[..., order], ~ignored[..., order]
-    true = right.cumsum(axis=-1, dtype=np.float64)
-    recall, precision = true / num_truth, true / np.maximum(counts.cumsum(axis=-1), 1)
-    precision = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
-    curves = np.zeros((*shape, len(RECALLS)))
-    for at in np.ndindex(shape):
-        place = np.searchsorted(recall[at], RECALLS, side="left")
-        inside = place < recall.shape[-1]
-        curves[at][inside] = precision[at][place[inside]]
-    return curves, recall[..., -1] if recall.shape[-1] else np.zeros(shape)
-
-
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Precision over recall at the ten thresholds, with the means that the field prints."""
+    """Precision over recall at the ten thresholds, with the mean that the field prints."""
 
     precision: np.ndarray
-    """(10, 101) at RECALLS."""
-    recall: np.ndarray
-    """(10,) the highest reached."""
+    """(10, 101) at RECALLS; NaN without people."""
     num_people: int
 
     @property
@@ -185,33 +84,50 @@ class Curves:
         return self.precision[int(np.argmin(abs(THRESHOLDS - threshold)))]
 
 
-def curves(found: Found, truth: People, alike: Similarities, *, area: tuple[float, float] = (0.0, np.inf)) -> Curves:
-    """COCO's curves; of people whose area lies in the range (square pixels) alone, if it is given."""
-    return curves_by_pictures(found, truth, alike, [np.ones(truth.num_images, bool)], area=area)[0]
+class Evaluator:
+    """COCO's evaluation for the annotated people. Its ids are rows + 1: 0 is nobody, and nowhere."""
+
+    def __init__(self, truth: People) -> None:
+        self.truth = truth
+        people = _rows(
+            truth.joints,
+            truth.visible,
+            id=np.arange(len(truth)) + 1,
+            image_id=truth.image_index + 1,
+            bbox=truth.box_xywh + np.array([0.0, 0, 1, 1]),  # reading counted pixels: w - 1, h - 1
+            area=truth.area,
+            iscrowd=truth.crowd.astype(int),
+            num_keypoints=(truth.visible > 0).sum(axis=1),
+        )
+        images = [{"id": row + 1} for row in range(truth.num_images)]
+        content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+        self.labels = coco.Truth(Path(), COCO(content), truth.skeleton, frozenset({1}))
+
+    def load(self, found: Found) -> COCO:
+        """The best results of each picture as the evaluator holds them, in the same order."""
+        rows = _rows(found.joints, found.confidence, image_id=found.image_index + 1, score=found.scores)
+        return self.labels.coco.load_res(rows)
+
+    def curves(
+        self, found: COCO, *, areas: Sequence[tuple[float, float]] = (EVERY_AREA,), pictures: np.ndarray | None = None
+    ) -> list[Curves]:
+        """Of people whose area lies in each range (square pixels), in all pictures or in some, (pictures,) bool."""
+        pictures = np.ones(self.truth.num_images, bool) if pictures is None else pictures
+        images = [0, *np.flatnonzero(pictures) + 1]  # no ids at all would be all pictures
+        done = coco.evaluated(self.labels, found, area_rng=areas, img_ids=images)
+        size = self.truth.area[self.truth.labelled & pictures[self.truth.image_index]]
+        numbers = [int(((size >= low) & (size <= high)).sum()) for low, high in areas]
+        curves = np.moveaxis(done.eval["precision"][..., 0], 3, 0)[..., 0]  # type: ignore
+        return [Curves(np.where(curve < 0, np.nan, curve), num) for curve, num in zip(curves, numbers, strict=True)]
+
+    def match(self, found: COCO, threshold: float) -> np.ndarray:
+        """(found,) int64: the row of the person whom each result finds at a threshold, NOBODY if none."""
+        pictures = coco.evaluated(self.labels, found, area_rng=[EVERY_AREA], iou_thrs=[threshold]).eval_imgs
+        return np.concatenate([[], *(picture["dtMatches"][0] for picture in pictures if picture)]).astype(int) - 1
 
 
-def curves_by_pictures(
-    found: Found,
-    truth: People,
-    alike: Similarities,
-    groups: Sequence[np.ndarray],
-    *,
-    area: tuple[float, float] = (0.0, np.inf),
-) -> list[Curves]:
-    """COCO's curves for groups of pictures, each (pictures,) bool."""
-    counted = truth.labelled & (truth.area >= area[0]) & (truth.area <= area[1])
-    chosen = match(alike, len(found), counted, truth.crowd, THRESHOLDS)
-    size = found.area
-    right = (chosen != NOBODY) & counted[chosen]
-    ignored = np.where(chosen == NOBODY, (size < area[0]) | (size > area[1]), ~counted[chosen])
-    made = []
-    for pictures in groups:
-        rows, number = pictures[found.image_index], int((counted & pictures[truth.image_index]).sum())
-        precision = precision_at_recalls(found.scores[rows], right[:, rows], ignored[:, rows], number)
-        made.append(Curves(*precision, number))
-    return made
-
-
-def moved(found: Found, joints: np.ndarray) -> Found:
-    """The same results with other joints (N, K, 2)."""
-    return replace(found, joints=joints)
+def _rows(joints: np.ndarray, marks: np.ndarray, **columns: np.ndarray) -> list[dict[str, Any]]:
+    """The rows of a COCO file from columns, of people alone; joints (n, k, 2) are marked (n, k) as visible or sure."""
+    columns["keypoints"] = np.dstack([joints, marks]).reshape(len(joints), 3 * joints.shape[1])
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [{"category_id": 1} | dict(zip(columns, row, strict=True)) for row in rows]
