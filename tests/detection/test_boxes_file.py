@@ -94,6 +94,15 @@ def test_a_picture_that_the_annotations_do_not_list_has_nobody(tmp_path: Path, n
     assert file.image_id("7") == 7  # the frame of a video
 
 
+def test_a_number_that_the_file_gives_to_another_name_is_not_guessed() -> None:
+    rows = [row(image_id=0, file_name="IMG_0.jpg"), row(image_id=1, file_name="IMG_2.jpg"), row(image_id=5)]
+    file = DetectionsFile(rows)
+    found = {name: file.image_id(name) for name in ("IMG_0.jpg", "IMG_1.jpg", "IMG_2.jpg", "IMG_5.jpg")}
+    assert found == {"IMG_0.jpg": 0, "IMG_1.jpg": None, "IMG_2.jpg": 1, "IMG_5.jpg": 5}
+    assert "IMG_1.jpg" not in file
+    assert "IMG_1" not in file
+
+
 def test_others_are_left_out_and_the_best_come_first() -> None:
     rows = [row(image_id=1, score=s) for s in (0.2, 0.4, 0.9)]
     rows += [row(image_id=1, category_id=2), row(image_id=1, bbox=[1, 1, 0, 5]), row(image_id=2)]

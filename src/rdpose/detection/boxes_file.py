@@ -25,8 +25,9 @@ class DetectionsFile:
     """A detector that looks up what another one found.
 
     Rows are found by `file_name`, whole or without its folders, or by a numeric `image_id`, which is the number that
-    ends the picture's name (000000000785.jpg is 785). A frame of a video is called street.mp4/12: rows may name the
-    video and the frame (`file_name`, `image_id`), the frame alone, or the video alone, for boxes that stay.
+    ends the picture's name (000000000785.jpg is 785), unless the file gives this number to another name. A frame of a
+    video is called street.mp4/12: rows may name the video and the frame (`file_name`, `image_id`), the frame alone, or
+    the video alone, for boxes that stay.
 
     Args:
         rows: `{image_id or file_name, bbox (left, top, width, height), score, category_id}`; without a score 1,
@@ -52,6 +53,7 @@ class DetectionsFile:
                 of_picture[_key(row)].append(row)
             if "file_name" in row and isinstance(row.get("image_id"), int) and not _is_video(row["file_name"]):
                 self.ids[row["file_name"]] = row["image_id"]
+        self._named = frozenset(self.ids.values())
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
         for key in [key for key in of_picture if isinstance(key, str) and _is_frame(key)]:
             of_picture.setdefault(_without_folders(key), of_picture[key])
@@ -92,8 +94,10 @@ class DetectionsFile:
         """The number by which the file knows a picture, if it does."""
         if (number := self.ids.get(name, self.ids.get(PurePosixPath(name).name))) is not None:
             return number
-        number = None if self._all_named and PurePosixPath(name).suffix else _number(name)
-        return number if number in self._people else None
+        number = _number(name)
+        is_frame = _is_frame(name) or name.isdecimal()
+        may_be_anothers = not is_frame and (self._all_named or number in self._named)
+        return number if number in self._people and not may_be_anothers else None
 
     def _find(self, name: str) -> Key | None:
         path = PurePosixPath(name)
