@@ -109,21 +109,22 @@ def test_detectors_of_other_things_are_refused(folder, tmp_path: Path) -> None:
         detection.load(str(tmp_path / "empty"))
 
 
-def write_onnx(path: Path, outputs: dict[str, np.ndarray], **about: object) -> Path:
-    """A network whose outputs are constants plus nothing of its input, and its description."""
+def write_onnx(path: Path, outputs: dict[str, np.ndarray], *, half: bool = False, **about: object) -> Path:
+    """A network whose outputs are constants plus nothing of its input (in `half` precision), and its description."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     helper, kinds = onnx.helper, onnx.TensorProto
     nodes = [helper.make_node("ReduceSum", ["image"], ["sum"], keepdims=0)]
     nodes += [helper.make_node("Mul", ["sum", "zero"], ["nothing"])]
     nodes += [helper.make_node("Add", [f"{name}_value", "nothing"], [name]) for name in outputs]
-    values = {f"{name}_value": value.astype(np.float32) for name, value in outputs.items()}
-    values["zero"] = np.zeros((), np.float32)
+    kind, dtype = (kinds.FLOAT16, np.float16) if half else (kinds.FLOAT, np.float32)
+    values = {f"{name}_value": value.astype(dtype) for name, value in outputs.items()}
+    values["zero"] = np.zeros((), dtype)
     graph = helper.make_graph(
         nodes,
         "detector",
-        [helper.make_tensor_value_info("image", kinds.FLOAT, [1, 3, 32, 64])],
-        [helper.make_tensor_value_info(name, kinds.FLOAT, value.shape) for name, value in outputs.items()],
+        [helper.make_tensor_value_info("image", kind, [1, 3, 32, 64])],
+        [helper.make_tensor_value_info(name, kind, value.shape) for name, value in outputs.items()],
         [onnx.numpy_helper.from_array(value, name) for name, value in values.items()],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
@@ -178,6 +179,87 @@ def test_onnx_input_is_as_described(tmp_path: Path, color: str) -> None:
     assert tensor.shape == (1, 3, 32, 64)
     assert np.allclose(tensor[0, :, 0, 0], (np.array(expected) - (10, 20, 30)) / (2, 4, 5))
     assert np.allclose(tensor[0, :, 0, -1], (np.array([114] * 3) - (10, 20, 30)) / (2, 4, 5))
+
+
+def test_onnx_of_half_precision(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "detector.onnx", {"b": XYXY, "s": SCORES}, half=True, boxes="b", scores="s")
+    assert detection.load(str(path))(np.zeros((32, 64, 3), np.uint8)).scores.tolist() == pytest.approx(
+        [0.9, 0.7], abs=1e-3
+    )
+
+
+MANY = np.zeros((1, 12, 6))
+BOX_AND_SCORE = {"boxes": "b", "scores": "s"}
+COLUMNS = {"boxes": "o[0:4]", "scores": "o[4:]"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "about", "message"),
+    [
+        (
+            {"b": XYXY, "s": SCORES},
+            BOX_AND_SCORE | {"size": [32, 32]},
+            r"image is \(1, 3, 32, 64\), and `size: \[32, 32\]`",
+        ),
+        (
+            {"b": XYXY, "s": CLASSES},
+            BOX_AND_SCORE | {"person": 7},
+            r"`scores: s` has 2 columns, `person: 7` is none of",
+        ),
+        ({"b": XYXY, "s": CLASSES}, BOX_AND_SCORE | {"person": -1}, r"`person: -1` is none of"),
+        (
+            {"o": MANY},
+            {"boxes": "o[0:4]", "scores": "o[6:]"},
+            r"`scores: o\[6:\]` has 12 rows of 0, .*o is \(1, 12, 6\)$",
+        ),
+        ({"o": MANY}, {"boxes": "o[0:3]", "scores": "o[4:]"}, r"`boxes: o\[0:3\]` has 3 columns, and a box has 4"),
+        ({"o": MANY.transpose(0, 2, 1)}, COLUMNS, r"has 8 columns of only 6 boxes; write `transposed:` true, or false"),
+        (
+            {"b": MANY[..., :4].transpose(0, 2, 1), "s": MANY[..., 0]},
+            BOX_AND_SCORE,
+            r"\(1, 4, 12\): is `transposed` right\?",
+        ),
+        ({"o": MANY}, COLUMNS | {"transposed": True}, r"\(1, 12, 6\): is `transposed` right\?"),
+        ({"b": XYXY, "s": SCORES[:, :2]}, BOX_AND_SCORE, r"`scores: s` has 2 rows of 1, `boxes` has 3 of 4"),
+        ({"b": XYXY, "s": SCORES, "l": SCORES[:, :2]}, BOX_AND_SCORE | {"labels": "l"}, "gives 2 labels for 3 boxes"),
+        ({"o": MANY[0]}, COLUMNS, r"`boxes: o\[0:4\]` is not \(1, n, columns\); the output o is \(12, 6\)"),
+    ],
+)
+def test_outputs_that_are_not_as_described_are_told_at_once(tmp_path: Path, outputs, about, message: str) -> None:
+    path = write_onnx(tmp_path / "detector.onnx", outputs, **about)
+    with pytest.raises(ValueError, match=rf"^\S*detector\.onnx: .*{message}"):
+        detection.load(str(path))
+
+
+def test_networks_that_cannot_be_run_on_a_picture_are_told(tmp_path: Path) -> None:
+    """One that takes any size until it is run, and one that wants more than the picture."""
+    onnx = pytest.importorskip("onnx")
+    path = write_onnx(tmp_path / "detector.onnx", {"b": XYXY, "s": SCORES}, **BOX_AND_SCORE | {"size": [32, 32]})
+    model = onnx.load(path)
+    for place in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[place].dim_param = f"side{place}"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([3 * 32 * 64]), "flat"))
+    model.graph.node[0].input[0] = "pixels"
+    model.graph.node.insert(0, onnx.helper.make_node("Reshape", ["image", "flat"], ["pixels"]))
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match=r"detector\.onnx does not run with `size: \[32, 32\]` \(.*; write the size"):
+        detection.load(str(path))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("orig_size", onnx.TensorProto.INT64, [1, 2]))
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match=r"detector\.onnx takes 2 inputs \(image, orig_size\); export it with"):
+        detection.load(str(path))
+
+
+def test_many_labels_of_few_boxes_are_taken_where_the_description_says_so(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "detector.onnx", {"o": MANY.transpose(0, 2, 1)}, **COLUMNS, transposed=False)
+    assert not len(detection.load(str(path))(PICTURE).scores)
+
+
+def test_a_broken_network_is_named(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "detector.onnx", {"b": XYXY, "s": SCORES}, **BOX_AND_SCORE)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"detector\.onnx is damaged or no network \(.*; fetch or export it again"):
+        detection.load(str(path))
 
 
 def test_wrong_descriptions_are_told(tmp_path: Path) -> None:

@@ -1,80 +1,48 @@
-"""Any ONNX detector whose outputs are described in a YAML file beside it.
-
-# detector.yaml, for detector.onnx
-size: [640, 640]            # width and height of the network's input
-resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey
-color: rgb                  # or bgr
-mean: [0, 0, 0]             # (pixel - mean) / std, with pixels of 0 to 255
-std: [255, 255, 255]
-boxes: output0[0:4]         # output (1, n, 4), or columns of one
-scores: output0[4:]         # (1, n), or a column for each label
-labels: ""                  # (1, n), where scores have no column for each label
-transposed: false           # true where outputs are (1, columns, n)
-form: cxcywh                # or xyxy, xywh
-unit: pixels                # of the input, or: share of it, 0 to 1
-sigmoid: false              # scores are logits
-person: 0                   # the label of a person
-nms: 0.7                    # IoU above which the lower score goes; 1 keeps all
-"""
+"""Any ONNX detector whose outputs are described in a YAML file beside it (`detection.description`)."""
 
 from __future__ import annotations
 
 import importlib
-import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rdpose import config, geometry
+from rdpose import geometry
+from rdpose.detection import description, outputs
+from rdpose.detection.description import Description
 from rdpose.detection.detections import Detections, clip, sift
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""
-Triple = tuple[float, float, float]
-
-
-class Description(BaseModel):
-    """What the YAML file says; the fields are told in this file's first lines."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: tuple[int, int]
-    resize: Literal["stretch", "letterbox"] = "stretch"
-    color: Literal["rgb", "bgr"] = "rgb"
-    mean: Triple = (0.0, 0.0, 0.0)
-    std: Triple = (255.0, 255.0, 255.0)
-    boxes: str
-    scores: str
-    labels: str = ""
-    transposed: bool = False
-    form: Literal["xyxy", "cxcywh", "xywh"] = "xyxy"
-    unit: Literal["pixels", "share"] = "pixels"
-    sigmoid: bool = False
-    person: int = 0
-    nms: float = 0.7
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+"""Of inputs, as ONNX Runtime calls them."""
 
 
 class OnnxDetector:
-    """Finds people with an ONNX network, run by ONNX Runtime on the processor.
+    """Finds people with an ONNX network, run by ONNX Runtime on the processor. It is tried out on a grey picture first.
 
     Args:
-        session: `onnxruntime.InferenceSession` of a network with one input (1, 3, height, width) float32.
-        description: what goes in and what comes out.
+        session: `onnxruntime.InferenceSession` of a network with one input (1, 3, height, width) of floats.
+        about: what goes in and what comes out.
         min_score: boxes below it are left out.
+        name: how errors call the network.
 
     Raises:
-        ValueError: the network has no output of a described name.
+        ValueError: the network does not take such a picture, or its outputs are not as described.
     """
 
-    def __init__(self, session: Any, description: Description, *, min_score: float = 0.3) -> None:
-        self.session, self.about, self.min_score = session, description, min_score
-        self._outputs = [output.name for output in session.get_outputs()]
-        for text in filter(None, (description.boxes, description.scores, description.labels)):
-            if (name := _parse(text)[0]) not in self._outputs:
-                raise ValueError(f"the detector has no output {name}; it has {', '.join(self._outputs)}")
+    def __init__(self, session: Any, about: Description, *, min_score: float = 0.3, name: str = "the detector") -> None:
+        self.session, self.about, self.min_score, self.name = session, about, min_score, name
+        texts = filter(None, (about.boxes, about.scores, about.labels))
+        self._outputs = list(dict.fromkeys(description.parse(text)[0] for text in texts))
+        there = [output.name for output in session.get_outputs()]
+        for output in self._outputs:
+            if output not in there:
+                raise ValueError(f"{name} has no output {output}; it has {', '.join(there)}")
+        self._check_input()
+        outputs.check(self._try_out(), about, name)
 
     @classmethod
     def read(cls, path: str | Path, *, min_score: float = 0.3) -> OnnxDetector:
@@ -82,7 +50,7 @@ class OnnxDetector:
 
         Raises:
             FileNotFoundError: one of the two is not there.
-            ValueError: the description or the network is not as expected.
+            ValueError: the description or the network is not as expected, or they do not fit each other.
             ImportError: ONNX Runtime is not installed.
         """
         path = Path(path)
@@ -90,30 +58,18 @@ class OnnxDetector:
         for file in (path, about):
             if not file.is_file():
                 raise FileNotFoundError(f"{file} does not exist: a detector is an .onnx file with a .yaml beside it")
-        try:
-            description = Description.model_validate(config.read_yaml(about))
-        except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"{about} does not describe a detector: {faults}") from None
-        try:
-            runtime = importlib.import_module("onnxruntime")
-        except ImportError as error:
-            raise ImportError("this detector needs ONNX Runtime: pip install 'rdpose[onnx]'") from error
-        return cls(
-            runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]), description, min_score=min_score
-        )
+        return cls(_session(path), description.read(about), min_score=min_score, name=str(path))
 
     def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
         """The people in a picture (height, width, 3) RGB uint8."""
         del name
         tensor, scale_xy = self._fit(picture)
-        values = self.session.run(self._outputs, {self.session.get_inputs()[0].name: tensor})
-        outputs = dict(zip(self._outputs, values, strict=True))
-        scores = self._scores(outputs)
-        boxes = _to_xyxy(self._table(outputs, self.about.boxes).reshape(-1, 4), self.about.form)
+        tables = outputs.tables(self._run(tensor), self.about)
+        boxes = _to_xyxy(tables.boxes, self.about.form)
         if self.about.unit == "share":
             boxes = boxes * np.tile(self.about.size, 2)
         boxes = clip(boxes / np.tile(scale_xy, 2), picture)
+        scores = outputs.person_scores(tables, self.about)
         return _suppress(sift(boxes, scores, min_score=self.min_score), self.about.nms)
 
     def _fit(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,29 +86,56 @@ class OnnxDetector:
         tensor = (full.astype(np.float32) - mean) / std
         return np.ascontiguousarray(tensor.transpose(2, 0, 1)[None]), scale
 
-    def _scores(self, outputs: dict[str, np.ndarray]) -> np.ndarray:
-        """(n,): how sure each box is to be a person."""
-        scores = self._table(outputs, self.about.scores)
-        scores = 1 / (1 + np.exp(-scores)) if self.about.sigmoid else scores
-        if self.about.labels:
-            labels = self._table(outputs, self.about.labels).reshape(-1)
-            return np.where(labels == self.about.person, scores.reshape(-1), 0)
-        return scores[:, self.about.person] if scores.ndim == 2 else scores
+    def _run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        node = self.session.get_inputs()[0]
+        values = self.session.run(self._outputs, {node.name: tensor.astype(TYPES[node.type])})
+        return dict(zip(self._outputs, map(np.asarray, values), strict=True))
 
-    def _table(self, outputs: dict[str, np.ndarray], text: str) -> np.ndarray:
-        """The described output without its batch dimension, (n,) or (n, columns) float64."""
-        name, columns = _parse(text)
-        table = outputs[name][0].astype(np.float64)
-        table = table.T if self.about.transposed and table.ndim == 2 else table
-        return table[:, columns] if columns is not None else table
+    def _check_input(self) -> None:
+        """Raises ValueError where the network takes something else than one picture of the described size."""
+        nodes, (width, height) = self.session.get_inputs(), self.about.size
+        if len(nodes) != 1:
+            names = ", ".join(node.name for node in nodes)
+            raise ValueError(
+                f"{self.name} takes {len(nodes)} inputs ({names}); export it with the picture as its only one"
+            )
+        (node,), given = nodes, (1, 3, height, width)
+        own = tuple(node.shape or given)  # numbers, and names of what is free; nothing where nobody knows
+        if len(own) != 4 or any(
+            isinstance(side, int) and side != other for side, other in zip(own, given, strict=True)
+        ):
+            raise ValueError(
+                f"{self.name}: the input {node.name} is ({', '.join(map(str, own))}), and `size: [{width}, {height}]` "
+                f"makes {given} of a picture; write the network's own width and height"
+            )
+        if node.type not in TYPES:
+            raise ValueError(f"{self.name}: the input {node.name} is a {node.type}; {', '.join(TYPES)} are known here")
+
+    def _try_out(self) -> dict[str, np.ndarray]:
+        """What the network says of a grey picture of the described size."""
+        width, height = self.about.size
+        try:
+            return self._run(self._fit(np.full((height, width, 3), GREY, np.uint8))[0])
+        except Exception as error:  # of many classes
+            asked = f"`size: [{width}, {height}]`"
+            raise ValueError(f"{self.name} does not run with {asked} ({_line(error)}); write the size it has") from None
 
 
-def _parse(text: str) -> tuple[str, slice | None]:
-    """`output0[4:]` -> its name and columns."""
-    match = re.fullmatch(r"(.+?)(?:\[(\d*):(\d*)\])?", text)
-    assert match is not None
-    name, start, end = match.groups()
-    return name, None if start is None else slice(int(start or 0), int(end) if end else None)
+def _session(path: Path) -> Any:
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ImportError("this detector needs ONNX Runtime: pip install 'rdpose[onnx]'") from error
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what it would print is said in our errors
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ValueError(f"{path} is damaged or no network ({_line(error)}); fetch or export it again") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:
