@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from rdpose.video import FRAGMENT_SECONDS, Video, VideoWriter
+from rdpose.video import FRAGMENT_SECONDS, VIDEO_ENDINGS, Video, VideoWriter
 
 av = pytest.importorskip("av")
 
@@ -34,6 +34,36 @@ def test_frames_come_back_in_order_with_their_times(tmp_path: Path) -> None:
     assert [frame.index for frame in frames] == list(range(30))
     assert np.allclose([frame.seconds for frame in frames], np.arange(30) / 25, atol=1e-3)
     assert all(np.abs(frame.picture.astype(int) - flat(frame.index)).max() <= 4 for frame in frames)
+
+
+KINDS = {
+    ".ts": ("mpegts", "libx264"),
+    ".mts": ("mpegts", "libx264"),
+    ".m2ts": ("mpegts", "libx264"),
+    ".wmv": ("asf", "wmv2"),
+    ".flv": ("flv", "flv1"),
+    ".3gp": ("3gp", "h263"),
+    ".ogv": ("ogg", "libvpx"),
+    ".h264": ("h264", "libx264"),
+    ".mjpeg": ("mjpeg", "mjpeg"),
+}
+
+
+@pytest.mark.parametrize("ending", KINDS)
+def test_files_of_less_common_kinds_are_videos(tmp_path: Path, ending: str) -> None:
+    kind, codec = KINDS[ending]
+    with av.open(str(tmp_path / f"a{ending}"), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height = 176, 144  # h263 knows few sizes
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for index in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(flat(index, (176, 144)), format="rgb24")))
+        container.mux(stream.encode())
+    assert ending in VIDEO_ENDINGS
+    with Video.open(tmp_path / f"a{ending}") as video:
+        assert video.num_frames in (0, 20)
+        frames = list(video)
+    assert np.allclose([frame.seconds for frame in frames], np.arange(20) / 25, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["matroska", "webm"])

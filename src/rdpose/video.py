@@ -20,7 +20,10 @@ from typing import Any, NamedTuple, TypeGuard
 import cv2
 import numpy as np
 
-VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+VIDEO_ENDINGS = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".ogv", ".h264", ".mjpeg"),
+)
 """Of files that are taken for videos."""
 CAMERA_FPS = 30.0
 """Where a source does not tell its rate."""

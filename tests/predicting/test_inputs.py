@@ -54,6 +54,15 @@ def test_pictures_and_videos(tree: Path, source: str, picture: bool) -> None:
     assert inputs.find([source], out=Path("out"))[0].is_picture == picture
 
 
+def test_a_named_file_of_unknown_kind_may_be_a_video(tree: Path) -> None:
+    for name in ("a/clip.xyz", "a/noise.jpg"):
+        (tree / name).write_bytes(b"something")
+    with pytest.raises(ValueError, match=r"clip\.xyz is damaged or of an unknown kind .*; if it is a video, .*\.mp4"):
+        inputs.find(["a/clip.xyz"], out=Path("out"))[0].read()
+    with pytest.raises(ValueError, match=r"take it off the list$"):
+        inputs.find(["a/noise.jpg"], out=Path("out"))[0].read()
+
+
 def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
     (tree / "a/found").mkdir()
     (tree / "a/found/1.jpg").write_bytes(b"")
@@ -65,7 +74,7 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
     [
         (["nothing.jpg"], "out", FileNotFoundError, "nothing.jpg does not exist: name a picture"),
         (["c*.jpg"], "out", FileNotFoundError, r"no file is called as in c\*\.jpg"),
-        (["empty"], "out", ValueError, "folder empty has neither pictures"),
+        (["empty"], "out", ValueError, r"folder empty has neither pictures .* nor videos \(\.mp4, .*\.wmv"),
         (["a/1.jpg"], "a", ValueError, "would take the place of their pictures; name another folder"),
         (["http://x/1.jpg", "http://y/1.jpg"], "out", ValueError, "would both be called 1.jpg"),
         (["a/1.jpg", "results.mp4"], "out", ValueError, r"written to out/results\.json; run them one by one"),

@@ -49,7 +49,7 @@ class Input:
         """
         assert isinstance(self.source, str)
         if not _is_address(self.source):
-            return pictures.read(self.source, upright=True)
+            return _read_file(self.source)
         try:
             with urllib.request.urlopen(self.source, timeout=TIMEOUT_SECONDS) as answer:
                 content = answer.read()
@@ -59,6 +59,15 @@ class Input:
             return pictures.read(content, upright=True)
         except ValueError as error:
             raise ValueError(f"{self.source}: {error}") from None
+
+
+def _read_file(source: str) -> np.ndarray:
+    try:
+        return pictures.read(source, upright=True)
+    except ValueError as error:
+        if _ending(source) in PICTURE_ENDINGS:
+            raise
+        raise ValueError(f"{error}; if it is a video, name it as one ({', '.join(VIDEO_ENDINGS)})") from None
 
 
 def find(sources: Sequence[str], *, out: Path, draw: bool = True) -> list[Input]:
@@ -95,7 +104,10 @@ def _files(source: str, out: Path) -> Iterator[tuple[Path, Path]]:
         files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PICTURE_ENDINGS + VIDEO_ENDINGS]
         files = [file for file in files if out not in file.resolve().parents]
         if not files:
-            raise ValueError(f"folder {source} has neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos")
+            raise ValueError(
+                f"folder {source} has neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos "
+                f"({', '.join(VIDEO_ENDINGS)})"
+            )
         yield from ((path, file) for file in files)
     elif path.exists() or ".zip" in source:
         yield path.parent, path
