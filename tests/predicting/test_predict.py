@@ -169,6 +169,26 @@ def test_a_video_that_cannot_be_read_is_left_out(weights: Path, street: Path, tm
     assert len(read(tmp_path / "out/b.json")) == 12
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_video_without_a_frame_counts_as_unreadable_a_shorter_one_does_not(
+    weights: Path, street: Path, tmp_path: Path, capsys, share: float
+) -> None:
+    """The index stands at the front, so that a file without its end opens and says how long it was."""
+    content = street.read_bytes()
+    start = content.find(b"mdat") + 4
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(content[: start + round(share * (len(content) - start))])
+    summary = predict([str(cut)], weights=weights, out=tmp_path / "out", draw=False)
+    told = capsys.readouterr().err
+    if share:
+        assert (summary.num_unreadable, summary.files) == (0, (tmp_path / "out/cut.json",))
+        assert "frames could be read; is it cut off?" in told
+    else:
+        assert (summary.num_unreadable, summary.files) == (1, ())
+        assert f"left out: {cut}: not one frame can be read" in told
+        assert not (tmp_path / "out").exists()
+
+
 def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Path, capsys) -> None:
     videos = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
     for video in videos:

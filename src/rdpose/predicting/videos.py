@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 
 from rdpose.detection import DetectionsFile
 from rdpose.poses import draw
@@ -22,21 +23,27 @@ from rdpose.video import Frame, Video, VideoWriter
 def run(one: Input, job: Job) -> None:
     """Find and follow the people of a video, a camera or a stream; writes NAME.json and, if asked, NAME.mp4.
 
-    One that cannot be opened is named, left out and counted.
+    One that cannot be opened, or of which no frame can be read, is named, left out and counted.
     """
     try:
         video = Video.open(one.source)
     except (OSError, ValueError) as error:
         job.leave_out(error)
         return
-    _follow(one, video, job)
+    with video:
+        frames = iter(video)
+        first = next(frames, None)
+        if first is None:
+            remedy = "fetch the file again, or check the camera or the address"
+            job.leave_out(ValueError(f"{one.source}: not one frame can be read; {remedy}"))
+        else:
+            _follow(one, video, chain([first], frames), job)
 
 
-def _follow(one: Input, video: Video, job: Job) -> None:
+def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None:
     place, results_path = places(job.out, one.name, is_picture=False)
     waiting: deque[Frame] = deque()
     with ExitStack() as stack:
-        stack.enter_context(video)
         writer = stack.enter_context(VideoWriter(place, fps=video.fps)) if job.draw else None
         results = stack.enter_context(ResultsFile(results_path))
         bar = stack.enter_context(Bar(one.name, total=video.num_frames, unit="frames", quiet=video.live))
@@ -45,7 +52,7 @@ def _follow(one: Input, video: Video, job: Job) -> None:
         # A camera's picture is answered before the next one is taken.
         estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
         tracker = Tracker(estimator.skeleton)
-        for poses in estimator.stream(_tasks(one, video, waiting, job)):
+        for poses in estimator.stream(_tasks(one, frames, waiting, job)):
             frame = waiting.popleft()
             poses = replace(poses, ids=tracker.update(poses, frame.seconds))
             more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
@@ -59,8 +66,8 @@ def _follow(one: Input, video: Video, job: Job) -> None:
     job.files.append(results_path)
 
 
-def _tasks(one: Input, video: Video, waiting: deque[Frame], job: Job) -> Iterator[Task]:
-    for frame in video:
+def _tasks(one: Input, frames: Iterable[Frame], waiting: deque[Frame], job: Job) -> Iterator[Task]:
+    for frame in frames:
         if job.stop.is_set():
             return
         waiting.append(frame)
