@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,22 @@ def row(**keys: object) -> dict:
         ([row(file_name="street.mp4", image_id=12)], "videos/street.mp4/12", None),
         ([row(file_name="street.mp4")], "videos/street.mp4/12", None),
         ([row(file_name="clips/street.mp4", image_id=12)], "street.mp4/12", None),
-        ([row(image_id="12")], "street.mp4/12", None),
+        ([row(image_id="12")], "street.mp4/12", 12),
+        ([row(image_id=785.0, category_id=1.0)], "val/000000000785.jpg", 785),
+        ([row(image_id="000000000785", category_id="1")], "val/000000000785.jpg", 785),
+        ([row(image_id=float("nan"), file_name="street.jpg")], "street.jpg", None),
+        ([row(file_name="street")], "val/street.jpg", None),
+        ([row(file_name="val/street")], "val/street.jpg", None),
+        ([row(file_name="street", image_id=3.0)], "val/street.jpg", 3),
+        ([row(file_name="street.jpg", image_id="a")], "street.jpg", "a"),
+        ([row(file_name="000012")], "000012.jpg", None),
+        ([row(file_name="street.mp4", image_id=12.0)], "street.mp4/12", None),
         ([row(file_name="000012.jpg")], "street.mp4/000012.jpg", None),
         (ANNOTATIONS, "street.jpg", 7),
         (ANNOTATIONS, "train/street.jpg", 7),
     ],
 )
-def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id: int | None) -> None:
+def test_a_picture_is_found(tmp_path: Path, content: object, name: str, image_id: object) -> None:
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps(content))
     file = DetectionsFile.read(path)
@@ -101,6 +111,34 @@ def test_a_number_that_the_file_gives_to_another_name_is_not_guessed() -> None:
     assert found == {"IMG_0.jpg": 0, "IMG_1.jpg": None, "IMG_2.jpg": 1, "IMG_5.jpg": 5}
     assert "IMG_1.jpg" not in file
     assert "IMG_1" not in file
+
+
+def test_boxes_of_a_whole_video_are_not_those_of_a_picture_called_after_it() -> None:
+    assert "street.mp4.jpg" not in DetectionsFile([row(file_name="street.mp4")])
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([], "it is empty, without a single row"),
+        ([row(image_id=1, category_id=0)] * 4, "all 4 rows are of category 0, people are 1; write"),
+        (
+            [row(image_id=1, category_id=0)] * 2 + [row(image_id=1, iscrowd=1)],
+            r"2 rows .* 0, 1 rows are groups \(iscrowd",
+        ),
+        ([row(image_id=1, category_id=0), row(image_id=1)], None),
+    ],
+)
+def test_why_a_file_has_nobody(rows: list[dict], fault: str | None) -> None:
+    found = DetectionsFile(rows).fault
+    assert found is None if fault is None else re.match(fault, str(found))
+
+
+def test_the_first_picture_of_a_file() -> None:
+    assert DetectionsFile([row(image_id=3, category_id=0), row(image_id=99)]).first == 99
+    assert DetectionsFile([row(image_id=99)], names={99: "a/99.jpg"}).first == "a/99.jpg"
+    with pytest.raises(ValueError, match="the file of boxes has nobody: it is empty"):
+        _ = DetectionsFile([]).first
 
 
 def test_others_are_left_out_and_the_best_come_first() -> None:

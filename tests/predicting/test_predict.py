@@ -133,7 +133,12 @@ def test_unreadable_pictures_are_named_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"boxes": "boxes.json"}, "the file of boxes has none for 000000000007.jpg and 2 more"),
+        (
+            {"boxes": "boxes.json"},
+            "boxes.json has no boxes of 000000000007.jpg and 2 more.*: its first are of 99; rows",
+        ),
+        ({"boxes": "cars.json"}, "cars.json has no boxes of .*: all 2 rows are of category 3, people are 1"),
+        ({"boxes": "empty.json"}, r"empty.json has no boxes of .*: it is empty"),
         ({"boxes": "boxes.json", "detector": "dfine"}, "not by both"),
         ({"weights": "nothing.safetensors"}, r"nothing\.safetensors"),
     ],
@@ -141,6 +146,8 @@ def test_unreadable_pictures_are_named_and_the_others_go_on(
 def test_what_cannot_be_done_is_told_first(weights: Path, folder: Path, tmp_path: Path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     write_boxes(Path("boxes.json"), [{"image_id": 99}])
+    write_boxes(Path("cars.json"), [{"image_id": 7, "category_id": 3}])
+    write_boxes(Path("empty.json"), [])
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         predict([str(folder)], out=tmp_path / "out", **({"weights": weights} | options))
 
@@ -199,8 +206,8 @@ def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Pat
     counts = [len({row["image_id"] for row in read(tmp_path / f"out/{video.stem}.json")}) for video in videos]
     assert counts == [12, 0, 12]
     told = capsys.readouterr().err
-    assert "b.mp4: the file of boxes has none for its frames" in told
-    assert "a.mp4: the file" not in told
+    assert "b.mp4: " + str(boxes) + " has no boxes of its frames: its first are of a.mp4/0; rows name" in told
+    assert "a.mp4: " not in told
 
 
 def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,10 +24,10 @@ PERSON = 1
 class DetectionsFile:
     """A detector that looks up what another one found.
 
-    Rows are found by `file_name`, whole or without its folders, or by a numeric `image_id`, which is the number that
-    ends the picture's name (000000000785.jpg is 785), unless the file gives this number to another name. A frame of a
-    video is called street.mp4/12: rows may name the video and the frame (`file_name`, `image_id`), the frame alone, or
-    the video alone, for boxes that stay.
+    Rows are found by `file_name`, whole, without its folders or without an ending, or by a numeric `image_id` (785,
+    785.0, "000000000785"), which is the number that ends the picture's name (000000000785.jpg is 785), unless the file
+    gives this number to another name. A frame of a video is called street.mp4/12: rows may name the video and the frame
+    (`file_name`, `image_id`), the frame alone, or the video alone, for boxes that stay.
 
     Args:
         rows: `{image_id or file_name, bbox (left, top, width, height), score, category_id}`; without a score 1,
@@ -35,6 +35,7 @@ class DetectionsFile:
         names: file names of image ids, as an annotation file gives them; a picture of no such name has no number then.
         people: the category ids of people.
         min_score: boxes below it are left out.
+        name: how errors call the file.
     """
 
     def __init__(
@@ -44,15 +45,23 @@ class DetectionsFile:
         names: Mapping[int, str] | None = None,
         people: Collection[int] = (PERSON,),
         min_score: float = 0.0,
+        name: str = "the file of boxes",
     ) -> None:
-        self._all_named = names is not None
-        self.ids = {name: number for number, name in (names or {}).items()}
+        self.name, self._all_named = name, names is not None
+        self.ids = {file_name: _whole(number) for number, file_name in (names or {}).items()}
         of_picture: dict[Key, list[Row]] = defaultdict(list)
+        left_out: Counter[str] = Counter()
         for row in rows:
-            if ("category_id" not in row or row["category_id"] in people) and not row.get("iscrowd"):
+            if "category_id" in row and _whole(row["category_id"]) not in people:
+                left_out[f"of category {row['category_id']}"] += 1
+            elif row.get("iscrowd"):
+                left_out["groups (iscrowd)"] += 1
+            else:
                 of_picture[_key(row)].append(row)
-            if "file_name" in row and isinstance(row.get("image_id"), int) and not _is_video(row["file_name"]):
-                self.ids[row["file_name"]] = row["image_id"]
+            number = _whole(row.get("image_id"))
+            if "file_name" in row and number is not None and not _is_video(row["file_name"]):
+                self.ids[row["file_name"]] = number
+        self.fault = None if of_picture else _fault(left_out, people)
         self._named = frozenset(self.ids.values())
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
         for key in [key for key in of_picture if isinstance(key, str) and _is_frame(key)]:
@@ -70,10 +79,10 @@ class DetectionsFile:
         content = read_json(path)
         try:
             if not isinstance(content, dict):
-                return cls(content, min_score=min_score)
+                return cls(content, min_score=min_score, name=str(path))
             names = {image["id"]: image["file_name"] for image in content["images"]}
             people = _people(content.get("categories") or [], path)
-            return cls(content["annotations"], names=names, people=people, min_score=min_score)
+            return cls(content["annotations"], names=names, people=people, min_score=min_score, name=str(path))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no file of boxes ({type(error).__name__}: {error}): expected a list of objects with "
@@ -90,10 +99,22 @@ class DetectionsFile:
         """Whether the file has boxes of a picture of this name."""
         return self._find(name) is not None
 
-    def image_id(self, name: str) -> int | None:
-        """The number by which the file knows a picture, if it does."""
-        if (number := self.ids.get(name, self.ids.get(PurePosixPath(name).name))) is not None:
-            return number
+    @property
+    def first(self) -> Key:
+        """How the file calls the picture of its first person: by a name where it has one, else by a number.
+
+        Raises:
+            ValueError: it has nobody.
+        """
+        key = next(iter(self._people), None)
+        if key is None:
+            raise ValueError(f"{self.name} has nobody: {self.fault}")
+        return next((name for name, number in self.ids.items() if number == key), key)
+
+    def image_id(self, name: str) -> Key | None:
+        """The id by which the file knows a picture, if it has one."""
+        if (known := next((self.ids[own] for own in _names(name) if own in self.ids), None)) is not None:
+            return known
         number = _number(name)
         is_frame = _is_frame(name) or name.isdecimal()
         may_be_anothers = not is_frame and (self._all_named or number in self._named)
@@ -101,7 +122,7 @@ class DetectionsFile:
 
     def _find(self, name: str) -> Key | None:
         path = PurePosixPath(name)
-        candidates: list[Key | None] = [name, path.name, self.image_id(name)]
+        candidates: list[Key | None] = [*_names(name), self.image_id(name)]
         if _is_frame(name):
             candidates = [name, _without_folders(name), *candidates[1:], str(path.parent), path.parent.name]
         return next((key for key in candidates if key in self._people), None)
@@ -114,12 +135,38 @@ def _people(listed: Sequence[categories.Category], path: str | Path) -> set[int]
     return categories.people(listed, path)[1] or {PERSON}
 
 
+def _fault(left_out: Counter[str], people: Collection[int]) -> str:
+    """Why a file whose rows are all `left_out`, counted by reason, has nobody."""
+    if not left_out:
+        return "it is empty, without a single row; run the detector again"
+    told = [f"{count} rows are {reason}" for reason, count in left_out.most_common(3)]
+    wanted = ", ".join(map(str, sorted(people)))
+    return (
+        f"{'all ' if len(left_out) == 1 else ''}{', '.join(told)}{', ...' if len(left_out) > 3 else ''}, people are "
+        f"{wanted}; write this category_id in people's rows, or none"
+    )
+
+
 def _key(row: Row) -> Key:
     """A row's picture or frame: its number where it has one, else its name; both for a frame of a video."""
-    number = row.get("image_id")
+    number = _whole(row.get("image_id"))
     if isinstance(number, int) and _is_video(row.get("file_name", "")):
         return f"{row['file_name']}/{number}"
     return number if isinstance(number, int) else str(row["file_name"] if number is None else number)
+
+
+def _whole(value: Any) -> Any:
+    """785 for 785.0 (a table's numbers) and "000000000785" too; None for an empty cell's NaN; names stay."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _names(name: str) -> list[str]:
+    """What a file may call a picture: with or without folders, with or without its ending."""
+    path = PurePosixPath(name)
+    without_ending = [] if _is_video(path.stem) else [str(path.parent / path.stem), path.stem]
+    return list(dict.fromkeys([name, path.name, *without_ending]))
 
 
 def _is_video(name: str) -> bool:

@@ -19,6 +19,7 @@ from rdpose.progress import Bar
 
 MOST_HEATMAPS = 12
 """People of one picture whose heatmaps are drawn."""
+_NAMES = "its first are of {}; rows name pictures by file_name, or by an image_id that ends the picture's name"
 
 
 def run(pictures: Sequence[Input], job: Job) -> None:
@@ -65,14 +66,14 @@ def _draw(one: Input, task: Task, poses: Poses, job: Job) -> None:
 
 
 def _check_names(pictures: Sequence[Input], job: Job) -> None:
-    if not isinstance(job.detector, DetectionsFile):
+    boxes = job.detector
+    if not isinstance(boxes, DetectionsFile):
         return
-    unknown = [one.name for one in pictures if one.name not in job.detector]
+    unknown = [one.name for one in pictures if one.name not in boxes]
     if len(unknown) == len(pictures):
+        more = f" and {len(unknown) - 1} more, which is all of them" if len(unknown) > 1 else ""
         raise ValueError(
-            f"the file of boxes has none for {unknown[0]}"
-            + (f" and {len(unknown) - 1} more, which is all of them" if len(unknown) > 1 else "")
-            + "; its rows name pictures by file_name, or by an image_id that ends the picture's name"
+            f"{boxes.name} has no boxes of {unknown[0]}{more}: {boxes.fault or _NAMES.format(boxes.first)}"
         )
     if unknown:
         print(

@@ -78,8 +78,9 @@ def _say_if_unknown(one: Input, num_frames: int, job: Job) -> None:
     boxes = job.detector
     if not isinstance(boxes, DetectionsFile) or any(f"{one.name}/{index}" in boxes for index in range(num_frames)):
         return
-    rows = "its rows name a frame by image_id, from 0, or the video by file_name, or both"
-    print(f"{one.name}: the file of boxes has none for its frames; {rows}", file=sys.stderr)
+    rows = "rows name a frame by image_id, from 0, or the video by file_name, or both"
+    reason = boxes.fault or f"its first are of {boxes.first}; {rows}"
+    print(f"{one.name}: {boxes.name} has no boxes of its frames: {reason}", file=sys.stderr)
 
 
 def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
