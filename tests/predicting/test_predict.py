@@ -103,6 +103,25 @@ def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.json"]
 
 
+@pytest.mark.parametrize(
+    ("boxes", "score", "people", "told"),
+    [
+        ([[5, 5, 30, 50], [30, 10, 70, 45], [500, 5, 30, 40]], 0.9, 2, "2 of 3 boxes end beyond their picture"),
+        ([[0.1, 0.1, 0.5, 0.8]], 0.9, 1, "1 of 1 boxes are smaller than 2 pixels"),
+        ([[5, 5, 30, 50], [1, 2, 1e30, 1e30]], 0.1, 0, "2 boxes lie below --min-score 0.3 (the best 0.10)"),
+        ([[1, 2, 1e30, 1e30]], 0.9, 1, "1 of 1 boxes end beyond their picture"),
+    ],
+)
+def test_boxes_that_cannot_be_meant_are_told(
+    weights: Path, folder: Path, tmp_path: Path, capsys, boxes: list[list[float]], score: float, people: int, told: str
+) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps([{"image_id": 7, "bbox": box, "score": score} for box in boxes]))
+    options = {"boxes": tmp_path / "boxes.json", "keep_duplicates": True, "draw": False}
+    summary = predict([str(folder / "000000000007.jpg")], weights=weights, out=tmp_path / "out", **options)
+    assert (summary.num_people, summary.num_unreadable) == (people, 0)
+    assert f"{tmp_path / 'boxes.json'}: {told}" in capsys.readouterr().err
+
+
 def test_duplicates_go_unless_kept(weights: Path, folder: Path, tmp_path: Path) -> None:
     picture = str(folder / "000000000007.jpg")
     rows = [{"image_id": 7, "bbox": [5, 5, 40, 50], "score": score} for score in (0.9, 0.8)]

@@ -66,7 +66,8 @@ class DetectionsFile:
         self.ids |= {PurePosixPath(name).name: number for name, number in self.ids.items()}
         for key in [key for key in of_picture if isinstance(key, str) and _is_frame(key)]:
             of_picture.setdefault(_without_folders(key), of_picture[key])
-        self._people = {key: _detections(own, min_score) for key, own in of_picture.items()}
+        self.min_score = min_score
+        self._people = {key: _detections(own) for key, own in of_picture.items()}
 
     @classmethod
     def read(cls, path: str | Path, *, min_score: float = 0.0) -> DetectionsFile:
@@ -92,8 +93,18 @@ class DetectionsFile:
     def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
         """The boxes of the picture or frame called `name`; nobody where the file has none."""
         del picture
+        found = self._all(name)
+        sure = found.scores >= self.min_score
+        return Detections(found.boxes_xyxy[sure], found.scores[sure])
+
+    def below(self, name: str) -> np.ndarray:
+        """(n,): the scores of this picture's boxes that are left out for them."""
+        scores = self._all(name).scores
+        return scores[scores < self.min_score]
+
+    def _all(self, name: str) -> Detections:
         key = self._find(name)
-        return _detections([], 0.0) if key is None else self._people[key]
+        return _detections([]) if key is None else self._people[key]
 
     def __contains__(self, name: str) -> bool:
         """Whether the file has boxes of a picture of this name."""
@@ -187,6 +198,8 @@ def _number(name: str) -> int | None:
     return int(digits[1]) if digits else None
 
 
-def _detections(rows: list[Row], min_score: float) -> Detections:
-    boxes = np.array([row["bbox"] for row in rows], np.float32).reshape(len(rows), 4)
-    return sift(geometry.xywh_to_xyxy(boxes), [row.get("score", 1.0) for row in rows], min_score=min_score)
+def _detections(rows: list[Row]) -> Detections:
+    """All boxes that have an area and a score, the best first."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of infinite numbers, which `sift` leaves out
+        boxes = np.array([row["bbox"] for row in rows], np.float32).reshape(len(rows), 4)
+        return sift(geometry.xywh_to_xyxy(boxes), [row.get("score", 1.0) for row in rows], min_score=-np.inf)

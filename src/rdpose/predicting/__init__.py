@@ -84,6 +84,8 @@ def predict(
         for video in (one for one in found if not one.is_picture):
             if not stop.is_set():
                 video_run.run(video, job)
+        for note in job.doubts.notes(min_score):
+            print(f"{boxes or detector}: {note}", file=sys.stderr)
         return Summary(tuple(job.files), job.num_people, job.num_unreadable, stop.is_set())
 
 

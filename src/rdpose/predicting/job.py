@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpose.detection import DetectionsFile, Detector
+from rdpose.predicting.doubts import Doubts
 from rdpose.prediction import PoseEstimator, Task
 
 
@@ -26,6 +27,7 @@ class Job:
     stop: threading.Event
     """Set when people want it to end."""
     files: list[Path] = field(default_factory=list)
+    doubts: Doubts = field(default_factory=Doubts)
     num_people: int = 0
     num_unreadable: int = 0
 
@@ -35,8 +37,12 @@ class Job:
         print(f"left out: {error}", file=sys.stderr)
 
     def task(self, picture: np.ndarray, name: str) -> Task:
-        """Where to look in a picture (height, width, 3) RGB uint8."""
-        return Task(picture) if self.detector is None else Task(picture, *self.detector(picture, name))
+        """Where to look in a picture (height, width, 3) RGB uint8; boxes that do not meet it are left out."""
+        if self.detector is None:
+            return Task(picture)
+        if isinstance(self.detector, DetectionsFile):
+            self.doubts.add_below(self.detector.below(name))
+        return Task(picture, *self.doubts.sift(self.detector(picture, name), picture))
 
     def image_id(self, name: str) -> int | str:
         """The number by which the boxes' file knows a picture, or else the picture's name."""
