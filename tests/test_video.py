@@ -144,6 +144,22 @@ def test_no_picture_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("picture", "seconds", "message"),
+    [
+        (flat(0).astype(np.float32), 0.0, r"a\.mp4: a picture must be .* uint8 array; got float32 \(48, 64, 3\)"),
+        (flat(0)[..., 0], 0.0, r"a\.mp4: a picture must be .* got uint8 \(48, 64\)"),
+        (flat(0), float("nan"), "cannot convert float NaN"),
+    ],
+)
+def test_the_error_of_a_first_picture_is_the_one_that_is_seen(
+    tmp_path: Path, picture: np.ndarray, seconds: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message), VideoWriter(tmp_path / "a.mp4", fps=25) as writer:
+        writer.write(picture, seconds)
+    assert not list(tmp_path.iterdir())
+
+
 def test_wrong_sources_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"text\.mp4 cannot be read as a video"):

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, TypeGuard
 import cv2
 import numpy as np
 
+from rdpose.drawing.canvas import checked
+
 VIDEO_ENDINGS = (
     *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".flv", ".3gp", ".ogv", ".h264", ".mjpeg"),
@@ -134,26 +136,34 @@ class VideoWriter:
         """Append a picture (height, width, 3) RGB uint8 shown from `seconds` on.
 
         Raises:
-            ValueError: its size is not the first one's.
+            ValueError: it is no such picture, or its size is not the first one's.
         """
-        height, width = picture.shape[:2]
+        try:
+            height, width = checked(picture).shape[:2]
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
         if self._size_wh is None:
             self._open(width, height)
         if self._size_wh != (width, height):
             raise ValueError(f"{self.path}: a picture of {width}x{height} in a video of {self._size_wh}")
         even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
-        self._last = frame.pts = max(self._last + 1, round(seconds * TICKS))
+        frame.pts = max(self._last + 1, round(seconds * TICKS))
         frame.time_base = Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
+        self._last = frame.pts
 
     def close(self) -> None:
         """Finish the file. Without a single picture there is none."""
         if self._container is None:
             return
-        self._container.mux(self._stream.encode())
-        self._container.close()
-        self._container = None
+        container, self._container = self._container, None
+        if self._last < 0:  # the first picture could not be written; what is said of it is the error to see
+            container.close()
+            self.path.unlink(missing_ok=True)
+            return
+        container.mux(self._stream.encode())
+        container.close()
         _move_index_to_front(self._av, self.path)
 
     def _open(self, width: int, height: int) -> None:
