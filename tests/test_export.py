@@ -26,7 +26,7 @@ from rdpose.skeletons import COCO_17
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
-from rdpose.export import ExportReport, check, export
+from rdpose.export import ExportReport, check, crops, export
 
 ENGINES: tuple[exported.Engine, ...] = ("onnxruntime", "openvino")
 
@@ -172,10 +172,11 @@ def test_equal_joints_in_results(made: Made, tiny_settings: Callable[..., Settin
     assert np.quantile(np.abs(results[0] - results[1]), 0.99) < 0.01
 
 
-def test_eight_bits(made: Made, tiny_crowd: Path, tmp_path: Path) -> None:
+def test_eight_bits(made: Made, tiny_crowd: Path, tmp_path: Path, capsys) -> None:
     annotations = tiny_crowd / "annotations/person_keypoints_train2017.json"
     images = tiny_crowd / "images/train2017"
     report = export(made.weights, tmp_path / "small.onnx", int8=True, calibrate=images, annotations=annotations)
+    assert f"{images}: ranges from 8 pictures; some dozens are better" in capsys.readouterr().err
     assert report.megabytes < 0.5 * made.onnx.megabytes
     for figures in report.figures:
         assert 1e-3 < figures.share < check.INT8_SHARE
@@ -217,6 +218,21 @@ def test_what_cannot_be_exported(made: Made, asked: dict, message: str) -> None:
 def test_a_folder_without_pictures(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no pictures"):
         export(made.weights, tmp_path / "small.onnx", int8=True, calibrate=tmp_path)
+
+
+def test_a_folder_may_hold_a_part_of_the_annotated_pictures(made: Made, tiny_crowd: Path, tmp_path: Path) -> None:
+    annotations = tiny_crowd / "annotations/person_keypoints_train2017.json"
+    folder = tmp_path / "some"
+    folder.mkdir()
+    with pytest.raises(
+        ValueError, match=r"none of the 8 pictures of .*train2017\.json is in .*some \(the first: 0.*01\.jpg"
+    ):
+        crops.of_folder(folder, annotations, made.settings)
+    for number in (2, 5):
+        shutil.copy(tiny_crowd / f"images/train2017/{number:012d}.jpg", folder)
+    people = json.loads(annotations.read_text())["annotations"]
+    found = crops.of_folder(folder, annotations, made.settings)
+    assert [len(one.index) for one in found] == [sum(row["image_id"] == number for row in people) for number in (2, 5)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

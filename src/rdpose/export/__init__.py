@@ -7,6 +7,7 @@ print(report)                       # what was written, and how far its numbers 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -67,7 +68,8 @@ def export(
         int8: let the backbone compute in 8 bits; heatmaps are then only about the same.
         calibrate: a folder of pictures to check the file with, and from which `int8` reads the ranges of values; by
             default rendered crowds, which are not for `int8`.
-        annotations: COCO annotations of these pictures, whose people are then the crops; without, each whole picture.
+        annotations: COCO annotations of these pictures (others may be in the file), whose people are then the crops;
+            without, each whole picture.
 
     Raises:
         FileNotFoundError: there are no such weights, pictures or annotations.
@@ -91,6 +93,8 @@ def export(
         if int8:
             from rdpose.export import quantisation  # which imports what `_require` has asked for
 
+            if len(samples) < quantisation.FEW:
+                print(f"{calibrate}: ranges from {len(samples)} pictures; some dozens are better", file=sys.stderr)
             quantisation.quantise(onnx_file, samples)
         graph.inscribe(onnx_file, settings, skeleton)
         made = onnx_file if format == "onnx" else graph.to_openvino(onnx_file)

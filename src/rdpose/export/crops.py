@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from rdpose.data import annotations as annotation_files
 from rdpose.data import pictures, synthetic
 from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.data.loading import PictureDataset
+from rdpose.data.people import People
 from rdpose.settings import Settings
 
 MOST = 128
@@ -32,15 +34,16 @@ def rendered(settings: Settings, count: int = 3) -> list[PictureCrops]:
 def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> list[PictureCrops]:
     """The people that `annotations` has in the pictures of a folder, a batch for each; without, the whole pictures.
 
+    The annotations may be those of a whole set, of which the folder holds a part.
+
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: there are no pictures.
+        ValueError: there are no pictures, or none of those that the annotations list.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} of pictures to calibrate with")
     if annotations is not None:
-        people = annotation_files.read(annotations, folder)
-        dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+        dataset = _annotated(annotation_files.read(annotations, folder), annotations, settings)
         chosen = [dataset[int(index)] for index in spread(len(dataset))]
     else:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pictures.PICTURE_ENDINGS)
@@ -48,6 +51,19 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
     if not chosen:
         raise ValueError(f"{annotations or folder} has no pictures of people; give some dozens to calibrate with")
     return chosen
+
+
+def _annotated(people: People, annotations: Path, settings: Settings) -> PictureDataset:
+    """Everybody but groups in the pictures that are there."""
+    there = np.array([os.path.isfile(people.image_path(image)) for image in range(people.num_images)])
+    if not there.any():
+        raise ValueError(
+            f"none of the {people.num_images} pictures of {annotations} is in {people.image_roots[0]} (the first: "
+            f"{people.image_name[0]}); name the folder that their names start from"
+        )
+    wanted = there[people.image_index] & ~people.crowd
+    size, neighbours = settings.model.image_size, settings.data.max_neighbours
+    return PictureDataset(people, size, max_neighbours=neighbours, wanted=wanted)
 
 
 def whole(path: Path, settings: Settings) -> PictureCrops:

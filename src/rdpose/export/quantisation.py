@@ -19,6 +19,9 @@ CONVOLUTIONS = ["Conv", "ConvTranspose"]
 ACTIVATIONS = ["Clip", "Relu"]
 """Named beside the convolutions before them, they give these their range: 0 to 6, say, in place of all that is cut."""
 
+FEW = 20
+"""Pictures below which ranges are doubtful."""
+
 
 def quantise(path: Path, samples: list[PictureCrops]) -> None:
     """Turn the convolutions of an exported network's backbone into 8 bits, in place.
