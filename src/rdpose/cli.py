@@ -105,7 +105,9 @@ def report(
 
 @app.command()
 def predict(
-    sources: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, videos, camera numbers, URLs.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="Pictures, folders, zips, patterns, videos, camera numbers, URLs.")
+    ],
     weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
     detector: Annotated[str | None, typer.Option(help="dfine, rtdetr, a hub name, a folder or a file .onnx.")] = None,

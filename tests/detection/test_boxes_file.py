@@ -34,6 +34,8 @@ def row(**keys: object) -> dict:
         ([row(file_name="street.jpg")], "street.jpg", None),
         ([row(file_name="a/street.jpg")], "a/street.jpg", None),
         ([row(file_name="street.jpg")], "b/street.jpg", None),
+        ([row(file_name="street.jpg")], "pictures.zip@street.jpg", None),
+        ([row(file_name="a/street.jpg", image_id=3)], "pictures.zip@a/street.jpg", 3),
         ([row(file_name="street.jpg", image_id=3)], "street.jpg", 3),
         ([row(image_id="street.jpg")], "street.jpg", None),
         ([row(image_id=12)], "12", 12),

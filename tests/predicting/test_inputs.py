@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "pics.zip", "w") as file:
+        for name in ("b/2.jpg", "b/", "10.png", "notes.txt", "../1.jpg", "__MACOSX/b/._2.jpg", "clip.mp4"):
+            file.writestr(name, "")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -36,6 +40,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["a/1.jpg", "b/1.jpg"], ["a/1.jpg", "b/1.jpg"]),
         (["a/*.jpg", "street.mp4"], ["a/1.jpg", "street.mp4"]),
         (["**/1.jpg"], ["a/1.jpg", "a/deep/1.jpg", "b/1.jpg"]),
+        (["pics.zip"], ["pics.zip@10.png", "pics.zip@b/2.jpg"]),
+        (["pics.zip@b/2.jpg"], ["2.jpg"]),
         (["0"], ["camera0"]),
         (["http://127.0.0.1:8000/some%20one.jpg"], ["some one.jpg"]),
         (["http://127.0.0.1:8000/live/"], ["live"]),
@@ -76,6 +82,11 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
         (["c*.jpg"], "out", FileNotFoundError, r"no file is called as in c\*\.jpg"),
         (["empty"], "out", ValueError, r"folder empty has neither pictures .* nor videos \(\.mp4, .*\.wmv"),
         (["a/1.jpg"], "a", ValueError, "would take the place of their pictures; name another folder"),
+        (["a"], "a", ValueError, "results in a would take the place of their pictures; name another folder"),
+        (["a/*.jpg"], "a", ValueError, "results in a would take the place of their pictures; name another folder"),
+        (["nothing.zip"], "out", FileNotFoundError, "nothing.zip does not exist: name a picture"),
+        (["empty.zip"], "out", ValueError, r"empty.zip has no pictures \(\.jpg"),
+        (["broken.zip"], "out", ValueError, "broken.zip cannot be read as a zip"),
         (["http://x/1.jpg", "http://y/1.jpg"], "out", ValueError, "would both be called 1.jpg"),
         (["a/1.jpg", "results.mp4"], "out", ValueError, r"written to out/results\.json; run them one by one"),
         (["street.avi", "street.avi.mp4"], "out", ValueError, r"written to out/street\.avi\.mp4; run them"),
@@ -83,8 +94,9 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
 )
 def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, error: type, message: str) -> None:
     (tree / "empty").mkdir()
-    for name in ("results.mp4", "street.avi", "street.avi.mp4"):
+    for name in ("results.mp4", "street.avi", "street.avi.mp4", "broken.zip"):
         (tree / name).write_bytes(b"")
+    zipfile.ZipFile(tree / "empty.zip", "w").close()
     with pytest.raises(error, match=message):
         inputs.find(sources, out=Path(out))
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +93,18 @@ def test_a_folder_of_pictures(weights: Path, folder: Path, tmp_path: Path, capsy
     assert pictures.read(out / names[0]).shape == (60, 80, 3)
     assert pictures.read(out / names[1]).shape == (80, 60, 3)  # upright
     assert list(poses.read_results(out / "results.json")) == names
+
+
+def test_a_zip_of_pictures(weights: Path, folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "pics.zip", "w") as file:
+        for path in folder.iterdir():
+            file.write(path, path.name)
+    boxes = write_boxes(tmp_path / "boxes.json", [{"image_id": 7}, {"file_name": "other.png"}])
+    summary = predict([str(tmp_path / "pics.zip")], weights=weights, out=tmp_path / "out", boxes=boxes)
+    assert (len(summary.files), summary.num_unreadable) == (1, 0)
+    rows = read(tmp_path / "out/results.json")
+    assert {row["file_name"] for row in rows} == {"pics.zip@000000000007.jpg", "pics.zip@other.png"}
+    assert (tmp_path / "out/pics.zip@other.png").is_file()
 
 
 def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path, capsys) -> None:

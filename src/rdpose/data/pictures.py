@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -85,18 +85,39 @@ def load(path: Path | str) -> bytes:
         raise ValueError(f"{path} is a folder, not a picture; name a file in it") from None
 
 
+def names_in_zip(archive: Path | str) -> list[str]:
+    """The pictures of a zip by their names in it, sorted; what a Mac puts beside them (`._1.jpg`) is none.
+
+    Raises:
+        FileNotFoundError: there is no such zip.
+        ValueError: it cannot be read as one.
+    """
+    names = sorted(_zip(str(archive)).NameToInfo)
+    return [name for name in names if _is_picture_of_zip(PurePosixPath(name))]
+
+
+def _is_picture_of_zip(path: PurePosixPath) -> bool:
+    lies_inside = not path.is_absolute() and ".." not in path.parts
+    return lies_inside and path.suffix.lower() in PICTURE_ENDINGS and not path.name.startswith("._")
+
+
 def _load_from_zip(archive: str, member: str) -> bytes:
     """A zip made of a folder holds the folder's name, one made inside it does not: both are found."""
+    file, full = _zip(archive), f"{Path(archive).stem}/{member}"
     try:
-        file = _open_zip(archive, os.getpid())
-        inside = file.NameToInfo
-        full = f"{Path(archive).stem}/{member}"
-        return file.read(member if member in inside else full)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"zip {archive} does not exist; check the folder of pictures") from None
+        return file.read(member if member in file.NameToInfo else full)
     except KeyError:
         raise FileNotFoundError(f"picture {member} is not in {archive}; check the zip's list of files") from None
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # the last: encrypted, or packed in an unknown way
+        raise ValueError(f"{archive} cannot be read as a zip ({error}); fetch the file again") from None
+
+
+def _zip(archive: str) -> zipfile.ZipFile:
+    try:
+        return _open_zip(archive, os.getpid())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"zip {archive} does not exist; check the folder of pictures") from None
+    except zipfile.BadZipFile as error:
         raise ValueError(f"{archive} cannot be read as a zip ({error}); fetch the file again") from None
 
 

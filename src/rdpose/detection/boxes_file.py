@@ -19,6 +19,7 @@ Key = int | str
 Row = Mapping[str, Any]
 PERSON = 1
 """COCO's number for a person, for files that list no categories."""
+_IN_ZIP = re.compile(r"^.+?\.zip@", re.IGNORECASE)
 
 
 class DetectionsFile:
@@ -174,10 +175,10 @@ def _whole(value: Any) -> Any:
 
 
 def _names(name: str) -> list[str]:
-    """What a file may call a picture: with or without folders, with or without its ending."""
-    path = PurePosixPath(name)
+    """What a file may call a picture: with or without its zip, its folders, its ending."""
+    path = PurePosixPath(_IN_ZIP.sub("", name))
     without_ending = [] if _is_video(path.stem) else [str(path.parent / path.stem), path.stem]
-    return list(dict.fromkeys([name, path.name, *without_ending]))
+    return list(dict.fromkeys([name, str(path), path.name, *without_ending]))
 
 
 def _is_video(name: str) -> bool:

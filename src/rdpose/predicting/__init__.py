@@ -55,7 +55,7 @@ def predict(
     """Find the people of pictures and videos.
 
     Args:
-        sources: pictures, folders, patterns, videos, cameras' numbers, addresses.
+        sources: pictures, folders, zips of pictures, patterns, videos, cameras' numbers, addresses.
         out: folder for everything that is written.
         weights: a network; None is the one that comes with the package.
         boxes: a file of boxes (COCO detections or annotations).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,8 @@ from rdpose.predicting import outputs
 from rdpose.video import VIDEO_ENDINGS
 
 TIMEOUT_SECONDS = 20
+_IN_ZIP = re.compile(r"\.zip[@/\\]", re.IGNORECASE)
+_IN_THE_WAY = "results in {} would take the place of their pictures; name another folder by --out"
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,15 @@ def _read_file(source: str) -> np.ndarray:
 
 
 def find(sources: Sequence[str], *, out: Path, draw: bool = True) -> list[Input]:
-    """Everything that `sources` name, in their order, files of a folder by name; what lies in `out` is left out.
+    """Everything that `sources` name, in their order, files of a folder or zip by name; what lies in `out` is left out.
 
     Args:
         draw: whether drawn pictures and videos will be written to `out`, beside the results.
 
     Raises:
         FileNotFoundError: a file, or any file of a pattern, does not exist.
-        ValueError: a folder has neither pictures nor videos, or a result would take its source's place, or another's.
+        ValueError: a folder has neither pictures nor videos, a zip no pictures or is none, or a result would take its
+            source's place, or another's.
     """
     found: list[tuple[str | int, Path | None]] = []
     for source in sources:
@@ -87,13 +91,13 @@ def find(sources: Sequence[str], *, out: Path, draw: bool = True) -> list[Input]
         elif _is_address(source):
             found.append((source, None))
         else:
-            found += [(str(file), folder) for folder, file in _files(source, out.resolve())]
+            found += [(str(file), folder) for folder, file in _files(source, out)]
     folders = [os.path.abspath(folder) for _, folder in found if folder]
     root = Path(os.path.commonpath(folders)) if folders else Path()
     inputs = [Input(_name(source, root), source) for source, _ in found]
     _refuse_doubles(inputs, out, draw=draw)
     if any(isinstance(one.source, str) and Path(one.source).resolve() == (out / one.name).resolve() for one in inputs):
-        raise ValueError(f"results in {out} would take the place of their pictures; name another folder by --out")
+        raise ValueError(_IN_THE_WAY.format(out))
     return inputs
 
 
@@ -102,25 +106,42 @@ def _files(source: str, out: Path) -> Iterator[tuple[Path, Path]]:
     path = Path(source)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PICTURE_ENDINGS + VIDEO_ENDINGS]
-        files = [file for file in files if out not in file.resolve().parents]
         if not files:
             raise ValueError(
                 f"folder {source} has neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos "
                 f"({', '.join(VIDEO_ENDINGS)})"
             )
-        yield from ((path, file) for file in files)
-    elif path.exists() or ".zip" in source:
+        yield from ((path, file) for file in _outside(files, out))
+    elif path.suffix.lower() == ".zip" and path.is_file():
+        yield from ((path.parent, Path(f"{path}@{name}")) for name in _in_zip(path))
+    elif path.exists() or _IN_ZIP.search(source):
         yield path.parent, path
     elif glob.has_magic(source):
         files = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
-        files = [file for file in files if file.is_file() and out not in file.resolve().parents]
+        files = [file for file in files if file.is_file()]
         if not files:
             raise FileNotFoundError(f"no file is called as in {source}")
-        yield from ((file.parent, file) for file in files)
+        yield from ((file.parent, file) for file in _outside(files, out))
     else:
         raise FileNotFoundError(
             f"{source} does not exist: name a picture, a folder, a pattern, a video, a camera's number or an address"
         )
+
+
+def _outside(files: Sequence[Path], out: Path) -> list[Path]:
+    """Those that do not lie in the folder of results, which an earlier run may have filled."""
+    place = out.resolve()
+    others = [file for file in files if place not in file.resolve().parents]
+    if not others:
+        raise ValueError(_IN_THE_WAY.format(out))
+    return others
+
+
+def _in_zip(archive: Path) -> list[str]:
+    names = pictures.names_in_zip(archive)
+    if not names:
+        raise ValueError(f"{archive} has no pictures ({', '.join(PICTURE_ENDINGS)}); unpack it where it holds videos")
+    return names
 
 
 def _name(source: str | int, root: Path) -> str:
