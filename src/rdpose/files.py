@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -63,5 +64,27 @@ def parse_json(content: bytes, path: Path | str) -> Any:
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file; raises as `read_bytes` and `parse_json` do."""
-    return parse_json(read_bytes(path), path)
+    """The content of a JSON file, or the list of a .jsonl's lines; raises as `read_bytes` and `parse_json` do."""
+    parse = parse_lines if Path(path).suffix.lower() == ".jsonl" else parse_json
+    return parse(read_bytes(path), path)
+
+
+def parse_lines(content: bytes, path: Path | str) -> list[Any]:
+    """What the lines of the file `path` say, each of them JSON.
+
+    A last line that a killed process has not finished is left out, and told on standard error.
+
+    Raises:
+        ValueError: another line is no JSON.
+    """
+    values, lines = [], content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            if number < len(lines):
+                raise ValueError(
+                    f"{path}: line {number} is not JSON ({error}); take it out, or write it again"
+                ) from None
+            print(f"{path}: the last line is cut off, and left out", file=sys.stderr)
+    return values

@@ -156,6 +156,21 @@ def test_wrong_results_are_named_in_a_sentence(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("cut", "note"), [(0, ""), (9, "results.jsonl: the last line is cut off, and left out")])
+def test_lines_that_a_killed_process_leaves_are_results(cut, note, tmp_path, coco_content, noisy, save, capsys) -> None:
+    truth, rows = save(tmp_path / "truth.json", coco_content), noisy(coco_content, 0.05)
+    lines, whole = tmp_path / "results.jsonl", rows[:-1] if cut else rows
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    lines.write_text(text[: len(text) - cut])
+    assert evaluate(lines, truth).figures == evaluate(whole, truth).figures
+    told = capsys.readouterr().err
+    assert told.strip().endswith(note)
+    assert bool(told) == bool(note)
+    lines.write_text("{\n" + text)
+    with pytest.raises(ValueError, match=r"results\.jsonl: line 1 is not JSON .*; take it out"):
+        evaluate(lines, truth)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("", "is empty"), ("[{", "not a whole JSON file"), ('[{"keypoints": [1, 2', "not a whole JSON file")],

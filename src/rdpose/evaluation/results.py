@@ -14,7 +14,7 @@ from rdpose import categories, files, skeletons
 from rdpose.skeletons import Skeleton
 
 Source = Path | str | Sequence[dict[str, Any]]
-"""A results file, or its rows."""
+"""A results file (a list in .json, or the lines of a .jsonl, as `predict` leaves them where it is killed), or rows."""
 
 _IMAGE_ID = re.compile(rb'"image_id"\s*:\s*(\d+)')
 _CATEGORY_ID = re.compile(rb'"category_id"\s*:\s*(\d+)')
