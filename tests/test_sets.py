@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from rdpose import checkpoint, evaluation, skeletons, testing, training
+from rdpose import checkpoint, evaluation, showing, skeletons, testing, training
 from rdpose.legacy import weights as weight_files
 from rdpose.models import builders
 from rdpose.settings import Settings
@@ -234,6 +234,20 @@ def test_a_skeleton_in_another_order_is_not_measured(tiny_settings: Maker, tiny_
     weights = untrained(tmp_path / "w.safetensors", settings, turned)
     with pytest.raises(ValueError, match=r"val2017\.json lists the joints nose.*, the skeleton turned right_ankle"):
         testing.test_weights(settings, weights)
+
+
+def test_a_skeleton_in_another_order_is_told_before_training(tiny_settings: Maker, tmp_path: Path) -> None:
+    """By `show` as by `train`; joints of training files are found by their names."""
+    (tmp_path / "turned.yaml").write_text(yaml.safe_dump({"joints": list(COCO_17.joints[::-1])}))
+    settings = tiny_settings(f"data.skeleton={tmp_path / 'turned.yaml'}", *SHORT)
+    said = []
+    for command in (training.train, lambda settings: showing.show(settings, tmp_path / "show.png")):
+        with pytest.raises(ValueError, match=r"val2017\.json lists the joints nose.*, the skeleton turned") as error:
+            command(settings)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    untested = settings.model_copy(update={"data": settings.data.model_copy(update={"test": None})})
+    assert showing.show(untested, tmp_path / "show.png", num=1).is_file()
 
 
 NATIVE = {

@@ -11,6 +11,8 @@ from torch import Tensor
 from rdpose import drawing
 from rdpose.assembly import make_dataset
 from rdpose.data import sources
+from rdpose.data.tables import read_without_polygons
+from rdpose.evaluation.results import people_of
 from rdpose.models.training_step import draw_targets
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
@@ -23,11 +25,12 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     """Draw the first `num` samples of the first epoch, a row each, as training will see them.
 
     Raises:
-        ValueError: `num` is none, or as `make_dataset`.
+        ValueError: `num` is none, the test set could not be measured in these joints, or as `make_dataset`.
     """
     if num < 1:
         raise ValueError(f"num = {num}: at least one person can be shown")
     skeleton = sources.skeleton_of(settings.data)
+    _check_order(settings, skeleton)
     dataset = make_dataset(settings, skeleton)
     picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]
     samples = [dataset[0, int(pick)] for pick in picks]
@@ -37,6 +40,16 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     maps = draw_targets(batch, ones, stride=STRIDE, sigma=model.sigma, unbiased=model.unbiased).maps
     rows = [_row(sample, row_maps, skeleton) for sample, row_maps in zip(samples, maps, strict=True)]
     return drawing.save(out, drawing.panel(rows, titles=TITLES))
+
+
+def _check_order(settings: Settings, skeleton: Skeleton) -> None:
+    """Raises ValueError, as a training would, where the test set's file lists the joints in another order."""
+    data = settings.data
+    path = Path(data.root) / data.test.annotations if data.test and data.test.format == "coco" else None
+    if path and path.is_file() and settings.train.validate_every:
+        content = read_without_polygons(path)
+        if isinstance(content, dict):
+            people_of(content.get("categories") or [], skeleton, path)
 
 
 def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton) -> list[np.ndarray]:
