@@ -3,7 +3,7 @@
 # from there with three seeds, the tables and the curves. It goes on where it stopped.
 #
 #   recipes/ablation.sh [OUT]               everything; hours on two cores
-#   WHOLE=1 recipes/ablation.sh [OUT]       some variants, each from ImageNet's encoder on; three hours more
+#   WHOLE=1 recipes/ablation.sh [OUT]       some variants, each from ImageNet's encoder on; four hours more
 #   QUICK=1 recipes/ablation.sh [OUT]       the same way on rendered crowds alone, in minutes; its figures say nothing
 #
 # INIT=weights.safetensors branches from other plain weights instead of pre-training (not with QUICK).
@@ -24,7 +24,7 @@ else
   "$python" recipes/make_sets.py --out data/sets --shared data
   if [[ -n ${WHOLE:-} ]]; then
     fetch_encoder
-    ablation=(--settings recipes/ablation_whole.yaml --variants plain boxes rdpose rdpose-rivals fdm-pdm)
+    ablation=(--settings recipes/ablation_whole.yaml --variants plain boxes rdpose rdpose-rivals fdm-pdm official)
   else
     [[ -n ${INIT:-} ]] || train_start
     ablation=(--init "${INIT:-$start}" --crops 12000)
