@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rdpose import checkpoint
 from rdpose.checkpoint import HEADER
+from rdpose.files import in_a_line
 from rdpose.settings import Settings
 from rdpose.skeletons import Skeleton
 
@@ -195,4 +196,4 @@ OPENERS: dict[str, Callable[[Path, int], Opened]] = {
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    return f"{path} is damaged or no network ({' '.join(str(error).split())[:200]}); export it again"
+    return f"{path} is damaged or no network ({in_a_line(error)}); export it again"

@@ -37,6 +37,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, allow_nan=False))
 
 
+def in_a_line(error: Exception) -> str:
+    """What a library says is wrong with a file, short enough to stand in a sentence of ours."""
+    return " ".join(str(error).split())[:200]
+
+
 def read_bytes(path: Path | str) -> bytes:
     """The content of a file that must not be empty.
 

@@ -139,9 +139,10 @@ class VideoWriter:
             ValueError: it is no such picture, or its size is not the first one's.
         """
         try:
-            height, width = checked(picture).shape[:2]
+            picture = checked(picture)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
+        height, width = picture.shape[:2]
         if self._size_wh is None:
             self._open(width, height)
         if self._size_wh != (width, height):

@@ -13,6 +13,7 @@ from rdpose import geometry
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
 from rdpose.detection.detections import Detections, clip, sift
+from rdpose.files import in_a_line
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""
@@ -118,7 +119,9 @@ class OnnxDetector:
             return self._run(self._fit(np.full((height, width, 3), GREY, np.uint8))[0])
         except Exception as error:  # of many classes
             asked = f"`size: [{width}, {height}]`"
-            raise ValueError(f"{self.name} does not run with {asked} ({_line(error)}); write the size it has") from None
+            raise ValueError(
+                f"{self.name} does not run with {asked} ({in_a_line(error)}); write the size it has"
+            ) from None
 
 
 def _session(path: Path) -> Any:
@@ -131,11 +134,7 @@ def _session(path: Path) -> Any:
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ValueError(f"{path} is damaged or no network ({_line(error)}); fetch or export it again") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is damaged or no network ({in_a_line(error)}); fetch or export it again") from None
 
 
 def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 from rdpose import distributed
 from rdpose.detection.detections import Detections, clip, sift
+from rdpose.files import in_a_line
 
 
 class TransformersDetector:
@@ -48,7 +49,7 @@ class TransformersDetector:
             processor = transformers.AutoImageProcessor.from_pretrained(name)
             network = transformers.AutoModelForObjectDetection.from_pretrained(name)
         except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = in_a_line(error)
             raise ValueError(
                 f"no detector {name!r}: give dfine, rtdetr, the name of an object detector at the hub, its folder, or "
                 f"an .onnx file ({reason})"

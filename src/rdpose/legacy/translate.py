@@ -174,9 +174,7 @@ def _boxes(family: Family) -> Flat:
 
 def _dark(family: Family) -> Flat:
     """DarkPose's files say how far a heatmap is smoothed, and mean its decoding and its targets by that."""
-    if not family.any("TEST.BLUR_KERNEL") or not family["TEST.BLUR_KERNEL"]:
-        return {}
-    return {"test.decode": "dark", "model.unbiased": True}
+    return {"test.decode": "dark", "model.unbiased": True} if family["TEST.BLUR_KERNEL"] else {}
 
 
 def notes(family: Family) -> Iterator[str]:
