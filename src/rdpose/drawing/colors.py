@@ -34,6 +34,7 @@ PALETTE = np.array(
 GOLDEN_RATIO = 0.618034
 
 LEFT, MIDDLE, RIGHT = -1, 0, 1
+_SIDE_SHADES = {LEFT: 0.38, MIDDLE: 0.0, RIGHT: -0.28}
 _SIDE_COLORS = {LEFT: (255, 150, 40), MIDDLE: (240, 240, 240), RIGHT: (50, 150, 255)}
 _PART_COLORS = {
     "head": {LEFT: (240, 110, 180), MIDDLE: (240, 110, 180), RIGHT: (240, 110, 180)},
@@ -78,8 +79,8 @@ def is_head(skeleton: Skeleton) -> np.ndarray:
     return np.array([any(word in name.lower() for word in _HEAD_WORDS) for name in skeleton.joints])
 
 
-def scheme(skeleton: Skeleton, base: np.ndarray, style: str) -> tuple[np.ndarray, np.ndarray]:
-    """Colours of the limbs (limbs, 3) and joints (joints, 3) uint8 of one person whose own colour is `base` (3,).
+def scheme(skeleton: Skeleton, own: np.ndarray, style: str) -> tuple[np.ndarray, np.ndarray]:
+    """Colours of the limbs (n, limbs, 3) and joints (n, joints, 3) uint8 of people whose own colours are `own` (n, 3).
 
     Raises:
         ValueError: `style` is not one of STYLES or of the family's names for them.
@@ -88,10 +89,8 @@ def scheme(skeleton: Skeleton, base: np.ndarray, style: str) -> tuple[np.ndarray
     if style not in STYLES:
         raise ValueError(f"unknown style {style!r}: expected one of {', '.join((*STYLES, *ALIASES))}")
     parts = [_part(name) for name in skeleton.joints]
-    limbs = [(side, parts[a], parts[b]) for side, (a, b) in zip(limb_sides(skeleton), skeleton.limbs, strict=True)]
-    of_limbs = [_color(base, style, side, a if a == b else "arms") for side, a, b in limbs]
-    of_joints = [_color(base, style, side, part) for side, part in zip(joint_sides(skeleton), parts, strict=True)]
-    return np.array(of_limbs, np.uint8).reshape(-1, 3), np.array(of_joints, np.uint8).reshape(-1, 3)
+    limbs = [parts[a] if parts[a] == parts[b] else "arms" for a, b in skeleton.limbs]
+    return _colors(own, style, limb_sides(skeleton), limbs), _colors(own, style, joint_sides(skeleton), parts)
 
 
 def _part(name: str) -> str:
@@ -101,15 +100,16 @@ def _part(name: str) -> str:
     return "legs" if any(word in lower for word in _LEG_WORDS) else "arms"
 
 
-def _color(base: np.ndarray, style: str, side: int, part: str) -> np.ndarray:
-    if style == "side":
-        return np.array(_SIDE_COLORS[side])
-    if style == "parts":
-        return np.array(_PART_COLORS[part][side])
-    return shade(base, {LEFT: 0.38, MIDDLE: 0.0, RIGHT: -0.28}[side])
+def _colors(own: np.ndarray, style: str, sides: np.ndarray, parts: list[str]) -> np.ndarray:
+    """(n, m, 3) uint8 of things (m,) whose sides and parts these are, for each of n people."""
+    if style == "person":
+        return shade(own[:, None], np.array([_SIDE_SHADES[side] for side in sides])[:, None])
+    tables = [_SIDE_COLORS if style == "side" else _PART_COLORS[part] for part in parts]
+    shared = [table[side] for table, side in zip(tables, sides, strict=True)]
+    return np.broadcast_to(np.array(shared, np.uint8).reshape(-1, 3), (len(own), len(parts), 3))
 
 
-def shade(color: np.ndarray, amount: float) -> np.ndarray:
-    """A colour mixed with white (amount 0..1) or with black (0..-1): (3,) uint8."""
-    target = 255.0 if amount > 0 else 0.0
-    return np.round(color + (target - color.astype(float)) * abs(amount)).astype(np.uint8)
+def shade(color: np.ndarray, amount: ArrayLike) -> np.ndarray:
+    """Colours (..., 3) mixed with white (amount 0..1) or with black (0..-1), uint8."""
+    target, share = np.where(np.asarray(amount) > 0, 255.0, 0.0), np.abs(amount)
+    return np.round(color + (target - color.astype(float)) * share).astype(np.uint8)

@@ -55,8 +55,9 @@ def draw_poses(
     own = scheme_of.person_colors(np.arange(count)) if colors is None else np.asarray(colors).reshape(count, 3)
     boxes = None if boxes_xyxy is None else np.asarray(boxes_xyxy, np.float32).reshape(count, 4)
     extent = np.array([_extent(points[i][shown[i]]) for i in range(count)])
+    of_limbs, of_joints = scheme_of.scheme(skeleton, own, style)
     for i in np.argsort(-extent, kind="stable"):
-        _draw_person(canvas, points[i], solid[i], shown[i], skeleton, scheme_of.scheme(skeleton, own[i], style))
+        _draw_person(canvas, points[i], solid[i], shown[i], skeleton, (of_limbs[i], of_joints[i]))
     if boxes is not None or labels is not None:
         places = boxes if boxes is not None else np.array([_hull(points[i][shown[i]]) for i in range(count)])
         return draw_boxes(canvas.picture, places, labels=labels, colors=own, frames=boxes is not None)
