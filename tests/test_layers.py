@@ -18,7 +18,7 @@ SOURCE = REPOSITORY / "src" / "rdpose"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 TIERS = [
-    "skeletons categories geometry progress files memory",
+    "skeletons categories geometry progress files memory onnx_session",
     "heatmaps zoom oks losses settings config muon",
     "models data drawing evaluation",
     "legacy checkpoint distributed exported inference poses optimisation records transfer plotting detection tracking "

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rdpose import checkpoint
+from rdpose import checkpoint, onnx_session
 from rdpose.checkpoint import HEADER
 from rdpose.files import in_a_line
 from rdpose.settings import Settings
@@ -145,15 +145,7 @@ def engine_for(path: Path) -> Engine:
 
 
 def open_onnxruntime(path: Path, threads: int) -> Opened:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ValueError(_damaged(path, error)) from None
+    session = onnx_session.open_session(path, threads=threads, remedy="export it again")
     return Opened(
         run=lambda inputs, names: [np.asarray(answer) for answer in session.run(list(names), inputs)],
         inputs=tuple(node.name for node in session.get_inputs()),
@@ -173,7 +165,7 @@ def open_openvino(path: Path, threads: int) -> Opened:
         model = core.read_model(path)
         compiled = core.compile_model(model, "CPU", wishes)
     except RuntimeError as error:
-        raise ValueError(_damaged(path, error)) from None
+        raise ValueError(f"{path} is damaged or no network ({in_a_line(error)}); export it again") from None
     # Where it has read an ONNX file, OpenVINO puts that file's metadata below `framework`.
     places = [place for place in ([HEADER], ["framework", HEADER]) if model.has_rt_info(place)]
 
@@ -193,7 +185,3 @@ OPENERS: dict[str, Callable[[Path, int], Opened]] = {
     "openvino": open_openvino,
     "onnxruntime": open_onnxruntime,
 }
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{path} is damaged or no network ({in_a_line(error)}); export it again"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from rdpose import geometry
+from rdpose import geometry, onnx_session
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
 from rdpose.detection.detections import Detections, clip, sift
@@ -59,7 +58,8 @@ class OnnxDetector:
         for file in (path, about):
             if not file.is_file():
                 raise FileNotFoundError(f"{file} does not exist: a detector is an .onnx file with a .yaml beside it")
-        return cls(_session(path), description.read(about), min_score=min_score, name=str(path))
+        session = onnx_session.open_session(path, remedy="fetch or export it again")
+        return cls(session, description.read(about), min_score=min_score, name=str(path))
 
     def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
         """The people in a picture (height, width, 3) RGB uint8."""
@@ -122,19 +122,6 @@ class OnnxDetector:
             raise ValueError(
                 f"{self.name} does not run with {asked} ({in_a_line(error)}); write the size it has"
             ) from None
-
-
-def _session(path: Path) -> Any:
-    try:
-        runtime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError("this detector needs ONNX Runtime: pip install 'rdpose[onnx]'") from error
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what it would print is said in our errors
-    try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ValueError(f"{path} is damaged or no network ({in_a_line(error)}); fetch or export it again") from None
 
 
 def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:
