@@ -89,3 +89,20 @@ def test_memory_does_not_grow_with_the_video() -> None:
     for i in range(500):
         tracker.update(at(person(1000 * i)), i / FPS)
     assert len(tracker.tracks) <= tracker.patience * FPS + 1
+
+
+def test_the_first_step_is_the_velocity_and_later_ones_are_averaged() -> None:
+    tracker = Tracker()
+    for frame, x in enumerate((0, 4, 12)):
+        tracker.update(at(person(x)), frame / FPS)
+        if frame == 1:
+            assert tracker.tracks[0].velocity == pytest.approx([100, 0])
+    assert 100 < tracker.tracks[0].velocity[0] < 200
+
+
+def test_who_was_out_of_sight_may_be_further_away_than_the_next_frames_person() -> None:
+    """At 26 pixels the boxes hardly overlap, and of 30 x 80 pixels the pose is another one, unless a second went by."""
+    for gone, identity in ((1 / FPS, 2), (1.0, 1)):
+        tracker = Tracker()
+        tracker.update(at(person(0)), 0)
+        assert tracker.update(at(person(26)), gone).tolist() == [identity]

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rdpose.losses import heatmap_loss
 from rdpose.models import builders
 from rdpose.models.decoupling import FeatureDecoupling
+from rdpose.models.neighbour_map import box_maps
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
 from rdpose.models.training_step import LossWeights, RDPoseForTraining
@@ -216,3 +217,16 @@ def test_a_backbone_of_one_piece_takes_boxes_before_its_first_layer_alone() -> N
     assert network.neighbour_map is not None
     assert len(network.neighbour_map.coarser) == 0
     assert network(pictures(), NEIGHBOURS, BOX).shape == (1, 3, 24, 16)
+
+
+def test_a_centre_map_without_a_peak_leaves_the_anchor_to_the_box() -> None:
+    """Below zero everywhere, the map times the prior would be largest where the box is not."""
+    network = builders.build("hrnet_small", "rdpose", num_joints=2).eval()
+    maps = box_maps(NEIGHBOURS, BOX, torch.zeros(1, 1, 24, 16), 4.0)
+    direct = torch.full((1, 3, 24, 16), -1.0)
+    middle = (BOX[0, :2] + BOX[0, 2:]) / 2 / 4
+    assert (network.anchor(direct, maps)[0] - middle).abs().max() <= 0.5
+    direct[0, -1, 2, 1] = 1.0  # a peak far off counts for nothing, one near the middle does
+    assert (network.anchor(direct, maps)[0] - middle).abs().max() <= 0.5
+    direct[0, -1, 14, 9] = 1.0
+    assert network.anchor(direct, maps)[0].tolist() == [9, 14]

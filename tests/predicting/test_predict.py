@@ -26,6 +26,7 @@ from rdpose.models import builders
 from rdpose.predicting import predict
 from rdpose.predicting.outputs import ResultsFile
 from rdpose.settings import ModelSettings, Settings
+from rdpose.tracking import Tracker
 from rdpose.video import Video, VideoWriter
 
 av = pytest.importorskip("av")
@@ -226,6 +227,41 @@ def test_a_video_without_a_frame_counts_as_unreadable_a_shorter_one_does_not(
         assert (summary.num_unreadable, summary.files) == (1, ())
         assert f"left out: {cut}: not one frame can be read" in told
         assert not (tmp_path / "out").exists()
+
+
+class Camera:
+    """A camera of a few pictures, for OpenCV's; `happened` tells when each was taken."""
+
+    def __init__(self, happened: list[str], count: int = 3) -> None:
+        self.happened, self.left = happened, count
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, _key: int) -> float:
+        return 0.0
+
+    def read(self) -> tuple[bool, np.ndarray]:
+        self.left -= 1
+        self.happened.append("taken" if self.left >= 0 else "end")
+        return self.left >= 0, np.zeros((72, 96, 3), np.uint8)
+
+    def release(self) -> None:
+        self.happened.append("released")
+
+
+def test_a_cameras_picture_is_answered_before_the_next_is_taken(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    update = Tracker.update
+    answered = lambda self, poses, seconds: happened.append("answered") or update(self, poses, seconds)  # noqa: E731
+    monkeypatch.setattr(Tracker, "update", answered)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _source: Camera(happened))
+    summary = predict(["0"], weights=weights, out=tmp_path / "out", draw=False)
+    assert happened == [*["taken", "answered"] * 3, "end", "released"]
+    assert summary.num_people == len(read(tmp_path / "out/camera0.json")) == 3
+    assert "camera0: Ctrl-C ends it" in capsys.readouterr().err
 
 
 def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Path, capsys) -> None:

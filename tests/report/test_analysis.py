@@ -72,6 +72,14 @@ def test_crowd_index_by_hand(files):
     assert np.allclose(index, [(9 / 17 + 8 / 17) / 2, 0, 0])
 
 
+def test_crowds_and_people_without_joints_do_not_count_in_the_crowd_index(files):
+    folder, _ = files
+    content = json.loads((folder / "labels.json").read_text())
+    content["annotations"][1]["iscrowd"] = 1
+    (folder / "labels.json").write_text(json.dumps(content))
+    assert (analysis.crowd_index(annotations.read(folder / "labels.json", "images")) == 0).all()
+
+
 def test_a_pose_on_the_neighbour_is_misassigned(files):
     folder, results = files
     results[2] = answer(2, 13, body(402), 0.7)
