@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("data/sets/pasted-2"))
     parser.add_argument("--scale", type=float, default=1.0, help="share of the pictures, for a quick run")
+    parser.add_argument("--seed", type=int, default=SEED, help="of Leeds Sports' pictures; COCO's have the next")
     options = parser.parse_args()
     coco = options.shared / "coco"
     sources = {
@@ -34,7 +35,7 @@ def main() -> None:
         "coco": (coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
     }
     cutouts = make_sets.training_cutouts(options.shared)
-    for seed, (name, (file, images)) in enumerate(sources.items(), start=SEED):
+    for seed, (name, (file, images)) in enumerate(sources.items(), start=options.seed):
         people = annotations.read(file, images, skeleton=skeletons.COCO_17)
         count = max(1, round(PICTURES[name] * options.scale))
         write = partial(pasted.write_dataset, people=people, cutouts=cutouts)
