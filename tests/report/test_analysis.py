@@ -80,6 +80,26 @@ def test_crowds_and_people_without_joints_do_not_count_in_the_crowd_index(files)
     assert (analysis.crowd_index(annotations.read(folder / "labels.json", "images")) == 0).all()
 
 
+def test_the_levels_of_a_file_that_names_them_are_crowdposes(files):
+    from rdpose import evaluation
+
+    folder, results = files
+    content = json.loads((folder / "labels.json").read_text())
+    for image, index in zip(content["images"], (0.05, 0.1, 0.9), strict=True):
+        image["crowdIndex"] = index
+    content["annotations"][0]["num_keypoints"] = 0
+    del content["annotations"][1]["area"]
+    (folder / "labels.json").write_text(json.dumps(content))
+    results[1] = answer(1, 12, body(132), 0.6)
+    results[2] = answer(2, 13, body(58), 0.7)
+    done = analyse(folder, results)
+    figures = evaluation.evaluate(folder / "results.json", folder / "labels.json", metric="coco").figures
+    assert done.all.ap == figures["AP"]
+    truth = annotations.read(folder / "labels.json", "images")
+    assert analysis.crowd_index(truth).tolist() == [0.05, 0.1, 0.9]
+    assert [curves.num_people for _, curves in done.by_crowd] == [1, 2, 1]
+
+
 def test_a_pose_on_the_neighbour_is_misassigned(files):
     folder, results = files
     results[2] = answer(2, 13, body(402), 0.7)

@@ -74,6 +74,22 @@ def test_made_up_crowds_as_pycocotools(tmp_path, seed):
     assert np.allclose(ours(*files), reference(*files), atol=1e-6)
 
 
+def test_whom_the_file_does_not_count_counts_nowhere(tmp_path):
+    """As in CrowdPose: labelled, and `num_keypoints` 0; who stands for them is no false alarm."""
+    labels, results = crowd(tmp_path, seed=1)
+    content = json.loads(labels.read_text())
+    uncounted = [person for person in content["annotations"] if person["num_keypoints"] > 5][::4]
+    before = ours(labels, results)
+    for person in uncounted:
+        person["num_keypoints"] = 0
+    labels.write_text(json.dumps(content))
+    assert np.allclose(ours(labels, results), reference(labels, results), atol=1e-6)
+    assert not np.allclose(ours(labels, results), before, atol=1e-3)
+    truth = annotations.read(labels, "images")
+    assert not truth.labelled[np.isin(truth.person_id, [person["id"] for person in uncounted])].any()
+    assert len(truth.trainable()) > truth.labelled.sum()
+
+
 @pytest.mark.parametrize("boxes", ["gtbox", "nanodet"])
 def test_real_results_as_pycocotools(shared_data, boxes):
     labels = shared_data / "coco/annotations/person_keypoints_val2017.json"

@@ -1,9 +1,10 @@
 """COCO-format annotation files -> People: COCO, CrowdPose, OCHuman, PoseTrack18, AIC and people's own.
 
 What files leave out or get wrong has one meaning each: no `area` (CrowdPose) is 0.53 x the box's; no `keypoints` is
-a person without labels; `num_keypoints` is not read, the flags of the joints are; `ignore` makes a crowd of someone
-without labels, others count, as in pycocotools' figures; no `annotations` (COCO test-dev)
-is pictures without people; a picture without `width` and `height` does not clip its boxes.
+a person without labels; which joints are labelled is told by their flags, and `num_keypoints` alone whether a person
+counts in figures (CrowdPose: people with one or two labelled joints have 0); `ignore` makes a crowd of someone without
+labels, others count, as in pycocotools' figures; no `annotations` (COCO test-dev) is pictures without people; a picture
+without `width` and `height` does not clip its boxes.
 
 Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
 without a box, or with one that is empty or outside its picture.
@@ -77,8 +78,10 @@ def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:
     clash = np.flatnonzero(names[first][inverse] != names)
     if len(clash):
         raise ValueError(f"{path} gives the picture id {ids[clash[0]]} to several files; ids must be unique")
+    crowd_index = column(rows, "crowdIndex", np.float64, path, default=np.nan)
+    columns = {"image_id": ids, "image_name": names, "image_size": size, "crowd_index": crowd_index}
     kept = np.sort(first)
-    return {"image_id": ids[kept], "image_name": names[kept], "image_size": size[kept]}
+    return {name: values[kept] for name, values in columns.items()}
 
 
 def _rows_of_people(
@@ -133,4 +136,5 @@ def _person_columns(rows: Rows, box_xywh: np.ndarray, visible: np.ndarray, path:
         "area": np.where(area > 0, area, AREA_OF_BOX * box_xywh[:, 2] * box_xywh[:, 3]),
         "person_id": column(rows, "id", np.int64, path),
         "crowd": np.array([bool(row.get("iscrowd")) for row in rows], dtype=bool) | (ignored & ~visible.any(axis=1)),
+        "counted": column(rows, "num_keypoints", np.int64, path, default=1) > 0,
     }

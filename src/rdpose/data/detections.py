@@ -57,6 +57,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
         image_id=images.image_id,
         image_name=images.image_name,
         image_size=images.image_size,
+        crowd_index=images.crowd_index,
         image_root=images.image_roots[0],
         skeleton=images.skeleton,
         category_ids=images.category_ids,

@@ -16,11 +16,11 @@ from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
-    *("score", "person_id", "crowd"),
+    *("score", "person_id", "crowd", "counted"),
 )
 OCCLUDED = 1
 """`People.visible` of a joint that is labelled and cannot be seen."""
-IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source")
+IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source", "crowd_index")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class People:
     """(N,) int64: annotation id; the row in the file where it has none (MPII, detections)."""
     crowd: np.ndarray
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
+    counted: np.ndarray
+    """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
 
     image_id: np.ndarray
     """(M,) int64; unique within one source."""
@@ -52,6 +54,8 @@ class People:
     """(M, 2) int32: width, height; 0 unknown."""
     image_source: np.ndarray
     """(M,) int32: row in `image_roots`."""
+    crowd_index: np.ndarray
+    """(M,) float64: how crowded the file says the picture is (`crowdIndex`, CrowdPose's measure); NaN unknown."""
 
     image_roots: tuple[str, ...]
     """Folder or zip of each source."""
@@ -108,12 +112,16 @@ class People:
 
     @cached_property
     def labelled(self) -> np.ndarray:
-        """(N,) bool: single people with a labelled joint, whom a result can find."""
+        """(N,) bool: single people with a labelled joint who are counted, so that a result can find them."""
+        return self._single & self.counted
+
+    @property
+    def _single(self) -> np.ndarray:
         return self.visible.any(axis=1) & ~self.crowd
 
     def trainable(self) -> np.ndarray:
         """(n,) int64: rows of the people who have a labelled joint and a box, groups left out."""
-        return np.flatnonzero(self.labelled & (self.box_xywh[:, 2:] > 0).all(axis=1))
+        return np.flatnonzero(self._single & (self.box_xywh[:, 2:] > 0).all(axis=1))
 
     def summary(self) -> str:
         """Who can be trained on, and what the files hold besides, in a line."""
@@ -137,6 +145,7 @@ def assemble(
     image_root: str | os.PathLike[str],
     skeleton: Skeleton,
     image_size: np.ndarray | None = None,
+    crowd_index: np.ndarray | None = None,
     category_ids: tuple[int, ...] = (1,),
     skipped: dict[str, int] | None = None,
     **known: np.ndarray,
@@ -144,7 +153,8 @@ def assemble(
     """People of one source from columns in any order: sorts them by picture, and completes what is not known.
 
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
-    `crowd` False, `image_size` 0.
+    `crowd` False, `counted` True, `image_size` 0,
+    `crowd_index` NaN.
     """
     people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
@@ -160,6 +170,7 @@ def assemble(
         image_name=np.asarray(image_name, np.str_),
         image_size=np.zeros((images, 2), np.int32) if image_size is None else np.asarray(image_size, np.int32),
         image_source=np.zeros(images, np.int32),
+        crowd_index=np.full(images, np.nan) if crowd_index is None else np.asarray(crowd_index, np.float64),
         image_roots=(os.fspath(image_root),),
         skeleton=skeleton,
         category_ids=category_ids,
@@ -177,6 +188,7 @@ def _defaults(box_xywh: np.ndarray, num_joints: int) -> dict[str, np.ndarray]:
         "score": np.ones(people, np.float32),
         "person_id": np.arange(people, dtype=np.int64),
         "crowd": np.zeros(people, np.bool_),
+        "counted": np.ones(people, np.bool_),
     }
 
 

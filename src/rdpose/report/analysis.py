@@ -84,7 +84,9 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
 
 
 def crowd_index(truth: People) -> np.ndarray:
-    """(pictures,): `geometry.crowd_index` of each; crowds do not count."""
+    """(pictures,): the file's, or else `geometry.crowd_index` of those who count."""
+    if not np.isnan(truth.crowd_index).any():
+        return truth.crowd_index
     index = np.zeros(truth.num_images)
     boxes = truth.box_xywh + np.array([0, 0, 1, 1])  # reading counted pixels: w - 1, h - 1
     for image in np.unique(truth.image_index):

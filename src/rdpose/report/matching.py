@@ -97,7 +97,7 @@ class Evaluator:
             bbox=truth.box_xywh + np.array([0.0, 0, 1, 1]),  # reading counted pixels: w - 1, h - 1
             area=truth.area,
             iscrowd=truth.crowd.astype(int),
-            num_keypoints=(truth.visible > 0).sum(axis=1),
+            num_keypoints=(truth.visible > 0).sum(axis=1) * truth.counted,
         )
         images = [{"id": row + 1} for row in range(truth.num_images)]
         content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rdpose import files, geometry
+from rdpose import geometry
 from rdpose.data import annotations as annotation_files
 from rdpose.data import augment
 from rdpose.data.crops import PictureCrops, neighbours_in_crop
@@ -103,7 +103,9 @@ def read(
     people = annotation_files.read(annotations, images, skeleton=skeleton)
     counts = ~people.crowd
     if min_crowd_index is not None:
-        counts &= np.isin(people.image_index, _crowded(people, annotations, min_crowd_index))
+        if np.isnan(people.crowd_index).any():
+            raise ValueError(f"{annotations}: its images have no crowdIndex to tell crowded pictures by")
+        counts &= (people.crowd_index > min_crowd_index)[people.image_index]
     if max_people is not None:
         labelled = np.bincount(people.image_index, counts & people.labelled, people.num_images)
         counts &= (np.cumsum(labelled) - labelled < max_people)[people.image_index]
@@ -117,14 +119,6 @@ def noisy(people: People, noise: float) -> People:
     boxes = geometry.xywh_to_xyxy(people.box_xywh)
     moved = augment.disturb_boxes(np.random.default_rng(NOISE_SEED), boxes, noise)
     return replace(people, box_xywh=geometry.xyxy_to_xywh(moved))
-
-
-def _crowded(people: People, annotations: Path, above: float) -> np.ndarray:
-    """Rows of the pictures whose crowdIndex is above a value."""
-    entries = files.read_json(annotations)["images"]
-    if not all("crowdIndex" in entry for entry in entries):
-        raise ValueError(f"{annotations}: its images have no crowdIndex to tell crowded pictures by")
-    return np.flatnonzero(np.isin(people.image_id, [e["id"] for e in entries if e["crowdIndex"] > above]))
 
 
 @cache
