@@ -88,3 +88,15 @@ def test_equal_draws_give_equal_anchors() -> None:
 def test_all_shares_zero_is_refused() -> None:
     with pytest.raises(ValueError, match=r"turn PDM off by loss\.perturbed=0"):
         Perturbation(neighbour=0, random=0, shifted=0, shift=0.25)
+
+
+def test_a_box_lower_than_it_is_far_right_is_one_too() -> None:
+    found, has_any = pick_center(torch.tensor([[[2.0, 14.0, 6.0, 20.0]]]), torch.tensor([0.5]), SIZE)
+    assert (found.tolist(), has_any.tolist()) == ([[4.0, 17.0]], [True])
+
+
+def test_the_rarest_draws_move_no_further_than_three_deviations() -> None:
+    """A normal deviate at 0 or 1 would be infinite."""
+    ends = torch.tensor([0.0, 1 - 2**-24]).expand(NUM_DRAWS, 2).T
+    moved = (anchors(ends, shifted=1, shift=0.25) - CENTER) / torch.tensor([8.0, 20.0]) / 0.25
+    assert moved.abs().max() == pytest.approx(3.09, abs=0.01)
