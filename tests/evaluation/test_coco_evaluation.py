@@ -55,6 +55,42 @@ def test_what_plays_no_part_may_be_of_any_type(tmp_path, coco_content, noisy, sa
     assert figures[0] == figures[1]
 
 
+@pytest.mark.parametrize(
+    ("group", "odd"),
+    [
+        ("images", {"date_captured": 0, "license": "CC-BY", "width": None}),  # the first is CVAT's, in all its exports
+        ("annotations", {"iscrowd": None, "segmentation": [1, 2, 3, 4], "attributes": {"occluded": False}}),
+        ("categories", {"supercategory": 0, "name": 7}),
+    ],
+)
+def test_fields_that_tools_fill_in_their_own_way(group, odd, tmp_path, coco_content, noisy, save) -> None:
+    rows = noisy(coco_content, 0.05)
+    odd_rows = [row | {key: value for key, value in odd.items() if not row.get(key)} for row in coco_content[group]]
+    own = coco_content | {group: odd_rows}
+    figures = [evaluate(rows, save(tmp_path / "truth.json", content)).figures for content in (coco_content, own)]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("area", [0, 0.0, None])
+def test_an_area_of_nothing_is_taken_from_the_box(area, tmp_path, coco_content, noisy, save) -> None:
+    """As reading does it for training; RectLabel, for one, writes 0 for people whose joints alone are labelled."""
+    rows, people = noisy(coco_content, 0.05), coco_content["annotations"]
+    flat = coco_content | {"annotations": [person | {"area": area} for person in people]}
+    bare = coco_content | {"annotations": [{k: v for k, v in person.items() if k != "area"} for person in people]}
+    scores = [evaluate(rows, save(tmp_path / "truth.json", content)) for content in (flat, bare)]
+    assert scores[0].figures == scores[1].figures
+    assert scores[0].note == scores[1].note == f"areas of {len(people)} people are 0.53 x box"
+
+
+@pytest.mark.parametrize("metric", ["coco", "pck"])
+def test_ids_that_two_exports_share_are_refused(metric, tmp_path, coco_content, save) -> None:
+    """The evaluator would count such people twice or not at all: perfect results of 25 people had an AP of .04."""
+    people = [person | {"id": 1 + row % 3} for row, person in enumerate(coco_content["annotations"])]
+    truth = save(tmp_path / "truth.json", coco_content | {"annotations": people})
+    with pytest.raises(ValueError, match=r"truth.json gives the annotation id \d to \d+ annotations; ids must be uniq"):
+        evaluate([], truth, metric=metric)
+
+
 def test_joints_that_the_file_does_not_name(tmp_path, coco_content, noisy, save) -> None:
     """They are said by a skeleton, with its sigmas; one of other joints, or of another order, is refused."""
     rows = noisy(coco_content, 0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
 FIGURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
+
+_PARTS = {
+    "images": ("id", "crowdIndex"),
+    "annotations": ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "keypoints", "num_keypoints"),
+    "categories": ("id", "name", "keypoints"),
+}
+"""Of annotation files; about the types of the rest the evaluator is strict, and tools are not: `date_captured` is 0
+in each file of CVAT, OCHuman's `info` has a year in quotes."""
+_NO_AREA = re.compile(rb'"area"\s*:\s*(?:0(?:\.0*)?|null)\s*[,}]')
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +81,19 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
     """
     content = files.read_bytes(path)
     rows = content.count(b'"image_id"')  # all annotations: the area of one must not stand in for another's
-    complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= rows
+    complete = min(content.count(b'"area"'), content.count(b'"num_keypoints"')) >= rows and not _NO_AREA.search(content)
     try:
         whole = _as_it_is(path) if complete and not areas_from_boxes else None
         coco, note = (whole, "") if whole else _completed(json.loads(content), areas_from_boxes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         is_list = content.lstrip().startswith(b"[")
-        remedy = "MPII's files, which are lists, are measured by the metric mpii" if is_list else "fetch it again"
+        mpii = "MPII's files, which are lists, are measured by the metric mpii"
+        remedy = mpii if is_list else "mend it, or fetch it again"
         raise ValueError(f"{path} is not a whole COCO annotation file ({error}); {remedy}") from None
     listed = coco.load_cats(coco.get_cat_ids())
     if not listed or not coco.get_img_ids():
         raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")
+    results.refuse_doubles(coco.get_ann_ids(), path)
     joints, people = results.people_of(listed, skeleton, path)
     return Truth(Path(path), coco, joints, frozenset(people), note)
 
@@ -95,16 +107,22 @@ def _as_it_is(path: Path | str) -> COCO | None:
 
 
 def _completed(content: dict[str, Any], areas_from_boxes: bool) -> tuple[COCO, str]:
-    lacking = 0
-    for person in content["annotations"]:
-        if areas_from_boxes or "area" not in person:
-            lacking += 1
-            person["area"] = AREA_OF_BOX * person["bbox"][2] * person["bbox"][3]
-        if "num_keypoints" not in person:
-            person["num_keypoints"] = sum(flag > 0 for flag in (person.get("keypoints") or ())[2::3])
-    note = f"areas of {lacking} people are {AREA_OF_BOX} x box" if lacking and not areas_from_boxes else ""
-    # What plays no part is left out: the evaluator is strict about it (OCHuman's `info` has a year in quotes).
-    return COCO({key: content[key] for key in ("images", "annotations", "categories")}), note
+    rows = {key: [_part(row, parts) for row in content[key]] for key, parts in _PARTS.items()}
+    lacking = [person for person in rows["annotations"] if areas_from_boxes or not person.get("area")]
+    for person in lacking:
+        person["area"] = AREA_OF_BOX * person["bbox"][2] * person["bbox"][3]
+    for person in rows["annotations"]:
+        person["keypoints"] = [number or 0 for number in person.get("keypoints") or ()]  # null where unlabelled
+        person.setdefault("num_keypoints", sum(flag > 0 for flag in person["keypoints"][2::3]))
+    for category in rows["categories"]:
+        category |= {"name": str(category.get("name")), "keypoints": [*map(str, category.get("keypoints") or ())]}
+    note = f"areas of {len(lacking)} people are {AREA_OF_BOX} x box" if lacking and not areas_from_boxes else ""
+    return COCO(rows), note
+
+
+def _part(row: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+    """What the evaluator is given of a row: what plays a part and is there, ids as numbers."""
+    return {key: int(row[key]) if key.endswith("id") else row[key] for key in parts if row.get(key) not in (None, [])}
 
 
 def load_results(source: results.Source, truth: Truth) -> COCO:

@@ -47,12 +47,13 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
         of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
         people = [p for p in of_people if is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
-        areas = [p["area"] if "area" in p else AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
+        areas = [p.get("area") or AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if str(path) in str(error):
             raise
         raise ValueError(f"{path} is not a COCO keypoint file ({type(error).__name__}: {error})") from None
+    results.refuse_doubles(ids[:, 0].tolist(), path)
     return LabelledPeople(
         Path(path), ids[:, 0], ids[:, 1], table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
     )

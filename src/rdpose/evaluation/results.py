@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,15 @@ def check_ids(found: Iterable[int], known: Collection[int], what: str, name: str
         raise ValueError(
             f"{name} holds results of {len(unknown)} {what} ids that are not in {annotations} (the first: "
             f"{unknown[0]}); measure it against the annotations of its own set"
+        )
+
+
+def refuse_doubles(person_ids: Sequence[int], path: Path | str) -> None:
+    """Raises ValueError where annotations share an id, as in two exports put together: figures would be wrong."""
+    if len(set(person_ids)) < len(person_ids):
+        first, times = Counter(person_ids).most_common(1)[0]
+        raise ValueError(
+            f"{path} gives the annotation id {first} to {times} annotations; ids must be unique, so number them anew"
         )
 
 
