@@ -55,6 +55,8 @@ def row(**keys: object) -> dict:
         ([row(file_name="000012")], "000012.jpg", None),
         ([row(file_name="street.mp4", image_id=12.0)], "street.mp4/12", None),
         ([row(file_name="000012.jpg")], "street.mp4/000012.jpg", None),
+        ([row(file_name="val\\street.jpg")], "val/street.jpg", None),
+        ([row(file_name="val\\street.jpg", image_id=3)], "street.jpg", 3),
         (ANNOTATIONS, "street.jpg", 7),
         (ANNOTATIONS, "train/street.jpg", 7),
     ],

@@ -22,6 +22,7 @@ import torch
 from rdpose import checkpoint, cli, poses, skeletons
 from rdpose.data import pictures
 from rdpose.data.synthetic.walking import walk
+from rdpose.evaluation import evaluate
 from rdpose.models import builders
 from rdpose.predicting import predict
 from rdpose.predicting.outputs import ResultsFile
@@ -106,6 +107,17 @@ def test_a_zip_of_pictures(weights: Path, folder: Path, tmp_path: Path) -> None:
     rows = read(tmp_path / "out/results.json")
     assert {row["file_name"] for row in rows} == {"pics.zip@000000000007.jpg", "pics.zip@other.png"}
     assert (tmp_path / "out/pics.zip@other.png").is_file()
+
+
+def test_results_have_the_category_of_the_boxes_file(weights: Path, folder: Path, tmp_path: Path) -> None:
+    """So that they can be measured beside it: Label Studio counts categories from 0, CVAT's third label is 3."""
+    category = {"id": 3, "name": "tool", "keypoints": list(SKELETON.joints)}
+    person = {"id": 0, "image_id": 0, "category_id": 3, "bbox": BOXES[0], "keypoints": [9, 9, 2] * 17, "area": 900}
+    truth = {"images": [{"id": 0, "file_name": "other.png"}], "categories": [category], "annotations": [person]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    predict([str(folder)], weights=weights, out=tmp_path / "out", boxes=tmp_path / "truth.json")
+    assert [(row["image_id"], row["category_id"]) for row in read(tmp_path / "out/results.json")] == [(0, 3)]
+    evaluate(tmp_path / "out/results.json", tmp_path / "truth.json")
 
 
 def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path, capsys) -> None:

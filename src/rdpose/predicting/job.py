@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpose.detection import DetectionsFile, Detector
+from rdpose.detection.boxes_file import PERSON
 from rdpose.predicting.doubts import Doubts
 from rdpose.prediction import PoseEstimator, Task
 
@@ -43,6 +44,11 @@ class Job:
         if isinstance(self.detector, DetectionsFile):
             self.doubts.add_below(self.detector.below(name))
         return Task(picture, *self.doubts.sift(self.detector(picture, name), picture))
+
+    @property
+    def category_id(self) -> int:
+        """The number that the boxes' file gives to people, or else COCO's: results are measured beside it."""
+        return self.detector.category_id if isinstance(self.detector, DetectionsFile) else PERSON
 
     def image_id(self, name: str) -> int | str:
         """The number by which the boxes' file knows a picture, or else the picture's name."""

@@ -47,7 +47,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
     with ResultsFile(path) as results, Bar("predicting", total=len(pictures), unit="pictures") as bar:
         for poses in job.estimator.stream(tasks()):
             one, task = waiting.popleft()
-            rows = poses.to_coco(job.image_id(one.name))
+            rows = poses.to_coco(job.image_id(one.name), category_id=job.category_id)
             results.add(row | {"file_name": one.name} for row in rows)
             job.num_people += len(poses)
             _draw(one, task, poses, job)
