@@ -96,11 +96,14 @@ def report(
     annotations: Annotated[Path, typer.Option(help="Annotation file to measure against.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
+    skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
 ) -> None:
     """One page that tells where the errors are: tables, curves, error kinds, worst and typical people."""
     from rdpose import report as reports
+    from rdpose import skeletons
 
-    print(reports.write(results, annotations, images, out))
+    joints = skeletons.get(skeleton) if skeleton else None
+    print(reports.write(results, annotations, images, out, skeleton=joints))
 
 
 @app.command()

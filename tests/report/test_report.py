@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ import pytest
 
 from rdpose import report
 from rdpose.drawing import save
+from rdpose.evaluation import evaluate
 from rdpose.report import charts
 from rdpose.skeletons import COCO_17
 
@@ -51,6 +53,15 @@ def write(data: Path, *names: str, images: bool = True) -> str:
     report.write(files, data / "labels.json", data / "images" if images else None, out)
     assert [entry.name for entry in out.parent.iterdir()] == ["report.html"]
     return out.read_text(encoding="utf-8")
+
+
+def test_own_sigmas_are_measured_with(data: Path) -> None:
+    """The figures are those that `eval` and `test` give with the same skeleton."""
+    own, out = replace(COCO_17, name="own", sigmas=(0.02,) * 17), data / "own.html"
+    report.write([data / "good.json"], data / "labels.json", None, out, skeleton=own)
+    ap = evaluate(data / "good.json", data / "labels.json", skeleton=own).figures["AP"]
+    assert f"{ap:.3f}" in out.read_text(encoding="utf-8")
+    assert f"{ap:.3f}" not in write(data, "good", images=False)
 
 
 class Reader(HTMLParser):

@@ -14,12 +14,14 @@ from rdpose.data.people import People
 from rdpose.evaluation import Scores
 from rdpose.report import cases, page
 from rdpose.report.analysis import Analysis, analyse
-from rdpose.skeletons import CROWDPOSE_14
+from rdpose.skeletons import CROWDPOSE_14, Skeleton
 
 __all__ = ["Analysis", "analyse", "write"]
 
 
-def write(results: Sequence[Path], annotations: Path, images: Path | None, out: Path) -> Path:
+def write(
+    results: Sequence[Path], annotations: Path, images: Path | None, out: Path, *, skeleton: Skeleton | None = None
+) -> Path:
     """Write the report on one results file, or on two side by side.
 
     Args:
@@ -27,6 +29,7 @@ def write(results: Sequence[Path], annotations: Path, images: Path | None, out: 
         annotations: the annotation file that they belong to; with CrowdPose's joints, CrowdPose's figures are given.
         images: folder or zip of the pictures; None leaves out the cases.
         out: the HTML file; folders are made.
+        skeleton: the joints with their sigmas; left out, those that the annotations name.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or not what it should be, it labels nobody, or there are not
@@ -35,12 +38,12 @@ def write(results: Sequence[Path], annotations: Path, images: Path | None, out: 
     if not 1 <= len(results) <= 2:
         raise ValueError(f"a report is made of one results file, or of two side by side; got {len(results)}")
     labels = _labels(results)
-    truth = annotation_files.read(annotations, images or "")
+    truth = annotation_files.read(annotations, images or "", skeleton=skeleton)
     if not truth.labelled.any():
         raise ValueError(f"{annotations} labels nobody: a report needs people to compare the results with")
     metric = "crowdpose" if truth.skeleton.joints == CROWDPOSE_14.joints else "coco"
     scores: list[Scores] = [
-        evaluation.evaluate(path, annotations, metric=metric, name=label)
+        evaluation.evaluate(path, annotations, metric=metric, skeleton=skeleton, name=label)
         for path, label in zip(results, labels, strict=True)
     ]
     analyses = [analyse(path, truth, name=label) for path, label in zip(results, labels, strict=True)]
