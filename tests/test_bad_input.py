@@ -88,6 +88,15 @@ def test_faulty_pictures_are_named(
     assert_refused(command("train", f"data.workers={workers}"), crowd / PICTURE, words)
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_missing_pictures_are_counted_before_training(command, crowd: Path, split: str) -> None:
+    """One at a time, each after some steps, would be a restart for each."""
+    for path in (crowd / PICTURE.replace("train", split)).parent.iterdir():
+        path.unlink()
+    done = command("train", "train.validate_every=1")
+    assert_refused(done, "pictures are not there, the first: picture", "check the folder of pictures")
+
+
 def test_a_faulty_test_picture_is_named(command, crowd: Path, tiny_weights: Path) -> None:
     path = crowd / PICTURE.replace("train", "val")
     path.write_bytes(path.read_bytes()[:2000])

@@ -137,6 +137,33 @@ def test_a_training_tells_whom_it_trains_on(
     )
 
 
+def test_joints_that_nobody_has_and_sides_are_told(
+    tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, capsys
+) -> None:
+    """A joint that the training file calls otherwise would stay unlearnt in silence."""
+    labels = json.loads((tiny_crowd / "annotations/person_keypoints_train2017.json").read_text())
+    labels["categories"][0]["keypoints"][0] = "beak"
+    (tmp_path / "other.json").write_text(json.dumps(labels))
+    source = f"data.train=[{{annotations: {tmp_path / 'other.json'}, images: {tiny_crowd / 'images/train2017'}}}]"
+    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    (told,) = [line for line in out.splitlines() if line.startswith("training on")]
+    assert told.endswith("; nobody has a label of nose")
+    _, said = run(capsys, "show", tiny_config, *places, source, "--out", tmp_path / "show.png")
+    assert "; nobody has a label of nose\nchange places in a mirrored crop: left_eye and right_eye, " in said
+
+
+def test_who_is_left_out_of_a_test_is_told(
+    tiny_config: Path, places: list[str], tiny_crowd: Path, tiny_weights: Path, tmp_path: Path, capsys
+) -> None:
+    labels = json.loads((tiny_crowd / "annotations/person_keypoints_val2017.json").read_text())
+    labels["annotations"][0]["bbox"] = [5, 5, 0, 9]
+    (tmp_path / "spoilt.json").write_text(json.dumps(labels))
+    source = f"data.test={{annotations: {tmp_path / 'spoilt.json'}, images: {tiny_crowd / 'images/val2017'}}}"
+    _, said = run(capsys, "test", tiny_config, *places, source, "--weights", tiny_weights)
+    reason = "1 without a box, or one that is empty or outside its picture"
+    assert f"left out of the test: {reason}; people with labels among them count as missed" in said
+
+
 def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str], capsys, monkeypatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

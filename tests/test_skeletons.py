@@ -114,3 +114,29 @@ def test_categories() -> None:
     )
     assert (own.name, own.joints, own.limbs) == ("pet", ("head", "l_hip", "r_hip"), ((0, 1),))
     assert own.flip_pairs == ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    ("those", "told"),
+    [
+        (["a", "b"], ""),
+        (["a", "c"], "joint 2 is b and c"),
+        (["a", "b", "c"], "joint 3 is none and c"),
+        ([], "joint 1 is a and none"),
+    ],
+)
+def test_where_two_lists_of_joints_part(those: list[str], told: str) -> None:
+    assert skeletons.difference(["a", "b"], those) == told
+
+
+@pytest.mark.parametrize(
+    ("limbs", "read"), [([[1, 2], [2, 3]], ((0, 1), (1, 2))), ([[0, 1], [1, 2]], ((0, 1), (1, 2))), (None, ())]
+)
+def test_limbs_of_a_category_from_1_or_from_0(limbs: Any, read: tuple) -> None:
+    assert skeletons.from_category({"keypoints": ["a", "b", "c"], "skeleton": limbs}).limbs == read
+
+
+@pytest.mark.parametrize("limbs", [[["a", "b"]], [[1, 2, 3]], [5], [[1, None]]])
+def test_limbs_that_are_no_pairs_are_refused(limbs: Any) -> None:
+    with pytest.raises(ValueError, match="tools: `skeleton` of a category is not a list of pairs of numbers"):
+        skeletons.from_category({"keypoints": ["a", "b", "c"], "skeleton": limbs}, name="tools")

@@ -276,6 +276,19 @@ def test_resuming_another_training_is_refused(tiny_settings: Maker, override: st
         training.refuse_other_settings(tiny_settings(), tiny_settings(override), path)
 
 
+def test_resuming_with_other_joints_is_refused(tiny_settings: Maker, tiny_crowd: Path, tmp_path: Path) -> None:
+    """They stand in the annotation file: renamed or moved ones would go on in silence, more of them end in torch."""
+    root = shutil.copytree(tiny_crowd, tmp_path / "crowd")
+    settings = tiny_settings(f"data.root={root}", "data.skeleton=file", "train.epochs=2")
+    run_of(settings, 1)
+    for path in (root / "annotations").iterdir():
+        content = json.loads(path.read_text())
+        content["categories"][0]["keypoints"][0] = "beak"
+        path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"trained on other joints .*\(joint 1 is nose and beak\).*model_best.safeten"):
+        run_of(settings, 1, resume=True)
+
+
 @pytest.mark.parametrize(
     "override",
     ["train.epochs=9", "data.workers=3", "test.flip=false", "output_dir=elsewhere", "train.lr=0.5", "train.clip=1"],

@@ -70,8 +70,13 @@ def spread(training: nn.Module, settings: Settings, here: Process) -> nn.Module:
 
 
 def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
-    """The crops of everybody in the training files."""
+    """The crops of everybody in the training files.
+
+    Raises:
+        FileNotFoundError, ValueError: a picture is not there, or as `sources.training_people`.
+    """
     people, repeats = sources.training_people(settings.data, skeleton)
+    people.check_pictures()
     return CropDataset(
         people,
         settings.model.image_size,

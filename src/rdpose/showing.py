@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     skeleton = sources.skeleton_of(settings.data)
     _check_order(settings, skeleton)
     dataset = make_dataset(settings, skeleton)
+    print(f"{dataset.people.summary()}\n{sides(skeleton)}", file=sys.stderr)
     picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]
     samples = [dataset[0, int(pick)] for pick in picks]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
@@ -40,6 +42,14 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     maps = draw_targets(batch, ones, stride=STRIDE, sigma=model.sigma, unbiased=model.unbiased).maps
     rows = [_row(sample, row_maps, skeleton) for sample, row_maps in zip(samples, maps, strict=True)]
     return drawing.save(out, drawing.panel(rows, titles=TITLES))
+
+
+def sides(skeleton: Skeleton) -> str:
+    """Which joints change places in a mirrored crop, in a line."""
+    names = [f"{skeleton.joints[left]} and {skeleton.joints[right]}" for left, right in skeleton.flip_pairs]
+    if not names:
+        return "no joints change places in a mirrored crop; if some should, name them as flip_pairs (docs/own-data.md)"
+    return f"change places in a mirrored crop: {', '.join(names)}"
 
 
 def _check_order(settings: Settings, skeleton: Skeleton) -> None:

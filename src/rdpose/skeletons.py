@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ def from_names(
     )
 
 
+def difference(these: Sequence[str], those: Sequence[str]) -> str:
+    """Where two lists of joints part first, in words; nothing where they are the same."""
+    pairs = enumerate(zip_longest(these, those, fillvalue="none"), start=1)
+    return next((f"joint {place} is {this} and {that}" for place, (this, that) in pairs if this != that), "")
+
+
 def normal_name(joint: str) -> str:
     """A joint's name in lower case with underscores."""
     return re.sub(r"[\s\-_]+", "_", str(joint).strip()).lower()
@@ -127,13 +134,27 @@ def _upper_half(joints: Sequence[str]) -> tuple[int, ...]:
 def from_category(category: Mapping[str, Any], name: str = "own") -> Skeleton:
     """The skeleton of a COCO category (`keypoints`: names, `skeleton`: limbs from 1); a built-in one of equal joints.
 
-    Limbs that name joints which do not exist (CrowdPose) are dropped.
+    Limbs that name joints which do not exist (CrowdPose) are dropped; where they are numbered from 0, they count from 0.
+
+    Raises:
+        ValueError: joints repeat, or a limb is not a pair of numbers.
     """
     own = from_names(category["keypoints"], name=name)
     built_in = [skeleton for skeleton in SKELETONS.values() if skeleton.joints == own.joints]
-    limbs = [(a - 1, b - 1) for a, b in category.get("skeleton") or ()]
+    limbs = _limbs_from_0(category.get("skeleton") or (), own.num_joints, name)
     possible = [limb for limb in limbs if all(0 <= end < own.num_joints for end in limb)]
     return built_in[0] if built_in else from_names(own.joints, name=name, limbs=possible)
+
+
+def _limbs_from_0(limbs: Sequence[Sequence[int]], num_joints: int, name: str) -> list[tuple[int, int]]:
+    """COCO counts joints from 1; some tools' files, where a 0 and no `num_joints` give it away, from 0."""
+    try:
+        pairs = [(int(a), int(b)) for a, b in limbs]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: `skeleton` of a category is not a list of pairs of numbers, as [[1, 2]]") from None
+    ends = [end for pair in pairs for end in pair]
+    first = 0 if ends and min(ends) == 0 and max(ends) < num_joints else 1
+    return [(a - first, b - first) for a, b in pairs]
 
 
 def to_dict(skeleton: Skeleton) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from rdpose import distributed, evaluation, files, geometry, oks
+from rdpose import distributed, evaluation, files, geometry, oks, skeletons
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loading import PictureDataset, num_workers
@@ -37,13 +37,20 @@ class Found(NamedTuple):
     """(n, joints)."""
 
 
-def test(network: Network, skeleton: Skeleton, settings: Settings, here: Process, *, folder: Path) -> Scores | None:
+def test(
+    network: Network, skeleton: Skeleton, settings: Settings, here: Process, *, folder: Path, tell: bool = False
+) -> Scores | None:
     """Test a network on the set that the settings name; writes `folder`/keypoints_<set>_results.json and scores.json.
+
+    Args:
+        tell: say who of the set is left out.
 
     Returns:
         The figures on the main process, None on others, and None where the set has no labels.
     """
     people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    if tell:
+        tell_left_out(people, settings)
     inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
     found = find(inference, people, settings, here)
     if not here.is_main:
@@ -63,13 +70,22 @@ def rehearse(skeleton: Skeleton, settings: Settings) -> None:
     """Measure one pose that is nobody's: what does not fit together is told before a training, not after an epoch.
 
     Raises:
-        FileNotFoundError, ValueError: as `test`, but for pictures that cannot be read.
+        FileNotFoundError, ValueError: as `test`, but for pictures that are there and cannot be read.
     """
     people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    people.check_pictures()
+    tell_left_out(people, settings)
     rows = np.flatnonzero(looked_at(people))[:1]
     nobody = np.zeros((len(rows), skeleton.num_joints, 3), np.float32)
     if labelled:
         measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), skeleton, settings)
+
+
+def tell_left_out(people: People, settings: Settings) -> None:
+    """Say on standard error who of the annotated people is not looked at: figures count them all the same."""
+    if people.skipped and settings.test.boxes == "truth" and distributed.is_main():
+        told = people.told_skipped()
+        print(f"left out of the test: {told}; people with labels among them count as missed", file=sys.stderr)
 
 
 def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:
@@ -100,7 +116,7 @@ def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None =
         if here.is_main:
             tell_difference(path, trained.model, settings.model)
         settings = settings.model_copy(update={"model": trained.model})
-        return test(network, skeleton, settings, here, folder=settings.run_dir / "results")
+        return test(network, skeleton, settings, here, folder=settings.run_dir / "results", tell=True)
 
 
 def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> None:
@@ -121,7 +137,8 @@ def open_for(path: Path, wanted: Skeleton, here: Process, asked: Asked = NOTHING
     if wanted.joints != skeleton.joints:
         raise ValueError(
             f"{path} finds the {skeleton.num_joints} joints of {skeleton.name}, the test set has the "
-            f"{wanted.num_joints} of {wanted.name}; test on a set of the same joints"
+            f"{wanted.num_joints} of {wanted.name} ({skeletons.difference(skeleton.joints, wanted.joints)}); test on a "
+            "set of the same joints"
         )
     return (distributed.place(network, here.device) if isinstance(network, nn.Module) else network), settings
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdpose import assembly, checkpoint, config, distributed, files, optimisation, testing, transfer
+from rdpose import assembly, checkpoint, config, distributed, files, optimisation, skeletons, testing, transfer
 from rdpose.data import sources
 from rdpose.distributed import Process
 from rdpose.models import builders
@@ -23,6 +23,7 @@ from rdpose.optimisation import Stepper, WeightAverage
 from rdpose.progress import Bar
 from rdpose.records import Means, Records
 from rdpose.settings import Settings
+from rdpose.skeletons import Skeleton
 
 
 def train(settings: Settings, *, resume: bool = False) -> Path:
@@ -183,6 +184,7 @@ class Run:
             "best": self.best,
             "best_of": self.best_of,
             "settings": self.settings.model_dump(mode="json"),
+            "joints": list(self.skeleton.joints),
             "network": self.network.state_dict(),
             "stepper": self.stepper.state(),
             "average": self.average.state() if self.average else None,
@@ -198,6 +200,7 @@ class Run:
             return self.begin()
         before = config.from_tree(state["settings"], where=str(path))
         refuse_other_settings(before, self.settings, path)
+        refuse_other_joints(state.get("joints"), self.skeleton, path)
         self.epoch, self.best = state["epoch"], state["best"]
         self.best_of = state.get("best_of", as_tested(before))
         self.network.load_state_dict(state["network"])
@@ -240,6 +243,15 @@ def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
                     f"{path} was trained with {key} = {old!r}, now {new!r}; resume with the settings beside it, or "
                     "train without --resume to start afresh"
                 )
+
+
+def refuse_other_joints(saved: list[str] | None, skeleton: Skeleton, path: Path) -> None:
+    """The joints stand in the annotation file, which may have changed; older checkpoints do not say theirs."""
+    if saved is not None and (where := skeletons.difference(saved, skeleton.joints)):
+        raise ValueError(
+            f"{path} was trained on other joints than those of the files now ({where}); train under another name=... "
+            f"with model.init={path.parent / 'model_best.safetensors'}, which takes joints over by their names"
+        )
 
 
 def as_tested(settings: Settings) -> str:

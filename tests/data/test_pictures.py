@@ -178,6 +178,22 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         pictures.read(tmp_path / "nothing.zip@" / "a.jpg")
 
 
+def test_folders_as_windows_separates_them(scene: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").write_bytes(encode(".png", scene))
+    assert pictures.read(f"{tmp_path}/a\\1.png").shape == (H, W, 3)
+    with pytest.raises(FileNotFoundError, match=r"a/2\.png does not exist"):
+        pictures.read(f"{tmp_path}/a\\2.png")
+
+
+def test_missing_pictures_are_found_before_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").touch()
+    absent = [f"{tmp_path}/a/2.png", f"{tmp_path}/nowhere/1.png", f"{tmp_path}/1.png"]
+    there = [f"{tmp_path}/a/1.png", f"{tmp_path}/a\\1.png", f"{tmp_path}/any.zip@/1.png"]
+    assert pictures.missing([*there, *absent]) == absent
+
+
 @pytest.fixture
 def zipped(scene: np.ndarray, tmp_path: Path) -> Path:
     path = tmp_path / "train2017.zip"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -97,6 +97,13 @@ class People:
         """
         return pictures.read(self.image_path(image), size_wh=self.image_size[image])
 
+    def check_pictures(self) -> None:
+        """Raises FileNotFoundError where pictures of people who can be trained on are not in their folders."""
+        paths = [self.image_path(image) for image in np.unique(self.image_index[self.trainable()])]
+        if absent := pictures.missing(paths):
+            count = f"{len(absent)} of {len(paths)} pictures are not there, the first: " if len(absent) > 1 else ""
+            raise FileNotFoundError(f"{count}picture {absent[0]} does not exist; check the folder of pictures")
+
     def people_of(self, image: int) -> np.ndarray:
         """(n,) int64: rows of the people in picture `image`."""
         return np.arange(self._starts[image], self._starts[image + 1])
@@ -124,12 +131,17 @@ class People:
         return np.flatnonzero(self._single & (self.box_xywh[:, 2:] > 0).all(axis=1))
 
     def summary(self) -> str:
-        """Who can be trained on, and what the files hold besides, in a line."""
+        """Who can be trained on, what the files hold besides, and which joints nobody has, in a line."""
         rows = self.trainable()
         text = f"{len(rows)} people in {len(np.unique(self.image_index[rows]))} pictures"
-        left_out = self.skipped | {"without labelled joints, or groups": len(self) - len(rows)}
-        told = [f"{count} {reason}" for reason, count in left_out.items() if count]
-        return text + (f" (left out: {'; '.join(told)})" if told else "")
+        told = self.told_skipped({"without labelled joints, or groups": len(self) - len(rows)})
+        bare = np.flatnonzero(~self.visible[rows].any(axis=0)) if len(rows) else []
+        names = ", ".join(self.skeleton.joints[joint] for joint in bare)
+        return text + (f" (left out: {told})" if told else "") + (f"; nobody has a label of {names}" if names else "")
+
+    def told_skipped(self, more: Mapping[str, int] | None = None) -> str:
+        """What of the files is not here, and `more`, with counts; nothing where that is nothing."""
+        return "; ".join(f"{count} {reason}" for reason, count in (self.skipped | dict(more or {})).items() if count)
 
     def select(self, rows: np.ndarray) -> People:
         """The people in `rows` ((N,) bool, or ascending indices), with all pictures."""

@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -80,9 +80,24 @@ def load(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
+        if "\\" in str(path):  # as Windows separates folders
+            return load(str(path).replace("\\", "/"))
         raise FileNotFoundError(f"picture {path} does not exist; check the folder of pictures") from None
     except IsADirectoryError:
         raise ValueError(f"{path} is a folder, not a picture; name a file in it") from None
+
+
+def missing(paths: Iterable[str]) -> list[str]:
+    """Of pictures in folders, those that are not there; each folder is listed once. In zips nothing is looked for."""
+    found: dict[str, set[str]] = {}
+    absent = []
+    for path in paths:
+        folder, name = os.path.split(path.replace("\\", "/"))
+        if folder not in found:
+            found[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in found[folder] and not _IN_ZIP.fullmatch(path):
+            absent.append(path)
+    return absent
 
 
 def names_in_zip(archive: Path | str) -> list[str]:
