@@ -134,7 +134,7 @@ def _upper_half(joints: Sequence[str]) -> tuple[int, ...]:
 def from_category(category: Mapping[str, Any], name: str = "own") -> Skeleton:
     """The skeleton of a COCO category (`keypoints`: names, `skeleton`: limbs from 1); a built-in one of equal joints.
 
-    Limbs that name joints which do not exist (CrowdPose) are dropped; where they are numbered from 0, they count from 0.
+    Limbs that name joints which do not exist (CrowdPose) are dropped; a file that surely counts from 0 is taken so.
 
     Raises:
         ValueError: joints repeat, or a limb is not a pair of numbers.
