@@ -1,6 +1,8 @@
-"""Puts trained weights into the package: half precision, half the size; figures stay (docs/model-card.md).
+r"""Puts trained weights into the package: half precision, half the size; figures stay (docs/model-card.md).
 
-    python recipes/ship.py output/small/efficientnet_lite0/ship-9/{model_best,final_state}.safetensors
+    runs=output/small/efficientnet_lite0
+    python recipes/ship.py $runs/ship-9/{model_best,final_state}.safetensors \
+        $runs/ship-10/{epoch_3,epoch_4,final_state}.safetensors
 
 Of several weights, where each went on from the one before, it takes the mean. The network is told to look at the face a
 second time (`test.zoom`).

@@ -148,6 +148,17 @@ def test_a_test_that_fails_does_not_cost_its_epoch(
     assert_identical(*ends)
 
 
+def test_weights_of_epochs_are_kept_where_that_is_asked(tiny_settings: Maker) -> None:
+    settings = tiny_settings("train.epochs=5", "train.keep_every=2", "train.validate_every=0", "train.ema=0.5")
+    final = training.train(settings)
+    assert sorted(path.stem for path in final.parent.glob("epoch_*")) == ["epoch_2", "epoch_4"]
+    third, last = (checkpoint.load_weights(final.parent / f"epoch_{epoch}.safetensors").tensors for epoch in (2, 4))
+    assert any(not torch.equal(third[key], last[key]) for key in last)
+    training.train(tiny_settings("train.epochs=4", "train.validate_every=0", "train.ema=0.5", "name=shorter"))
+    shorter = final.parent.parent / "shorter"
+    assert not list(shorter.glob("epoch_*"))
+
+
 def test_the_best_of_another_test_is_not_kept(tiny_settings: Maker) -> None:
     run_of(tiny_settings(*TESTED), 2)
     path = tiny_settings().run_dir / "checkpoint.pt"

@@ -179,6 +179,8 @@ class TrainSettings(Group):
     """Statistics are shared between GPUs (a CPU cannot)."""
     validate_every: Annotated[int, Field(ge=0)] = 1
     """Epochs between tests; 0 tests never."""
+    keep_every: Annotated[int, Field(ge=0)] = 0
+    """Epochs between weights that are kept, epoch_<number>.safetensors; 0 keeps the best and the last alone."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of the process; 0 leaves torch's choice."""
 

@@ -1,7 +1,7 @@
 """Training: epochs of steps, tests between them, and files that an interruption cannot spoil.
 
 The run's folder holds settings.yaml, metrics.jsonl, checkpoint.pt (the state to resume from), model_best and
-final_state (weights), and results/ of the last test.
+final_state (weights; epoch_<number>, too, if asked), and results/ of the last test.
 """
 
 from __future__ import annotations
@@ -158,6 +158,8 @@ class Run:
             self.records.write(figures)
             if improved:
                 self._save_weights("model_best")
+            if (kept := self.settings.train.keep_every) and self.epoch % kept == 0:
+                self._save_weights(f"epoch_{self.epoch}")
         self._save_state()
 
     def finish(self) -> Path:
@@ -231,7 +233,7 @@ class Run:
 
 def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
     """Resuming is going on with the same training; its length, what holds a loss down, places and tests may change."""
-    free = {"train": {"epochs", "validate_every", "threads", "lr", "clip"}, "data": {"workers", "test", "root"}}
+    free = {"train": {"epochs", "validate_every", "keep_every", "threads", "lr", "clip"}, "data": {"workers", "test", "root"}}
     exclude = free | {"test": True, "output_dir": True}
     before, now = (settings.model_dump(exclude=exclude) for settings in (saved, given))
     for group, value in now.items():
