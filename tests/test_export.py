@@ -15,6 +15,7 @@ from torch import nn
 
 from near import label_near
 from rdpose import checkpoint, exported, heatmaps, testing
+from rdpose.data import synthetic
 from rdpose.inference import Network, open_network
 from rdpose.models import builders
 from rdpose.models.neighbour_map import GAIN
@@ -183,11 +184,10 @@ def test_eight_bits(made: Made, tiny_crowd: Path, tmp_path: Path, capsys) -> Non
     assert exported.load(report.path)[1] == made.settings
 
 
-def test_eight_bits_reach_as_far_as_the_activations(tiny_crowd: Path, tmp_path: Path) -> None:
+def test_eight_bits_reach_as_far_as_the_activations(tmp_path: Path) -> None:
     """What is cut off after a convolution (here at 0 and 6) must not cost it its bits."""
-    annotations = tiny_crowd / "annotations/person_keypoints_train2017.json"
-    images = tiny_crowd / "images/train2017"
-    path = tmp_path / "shipped.onnx"
+    annotations = synthetic.write_dataset(tmp_path, num_pictures=8, seed=0, num_people=(2, 3), name="crowd")
+    images, path = tmp_path / "images/crowd", tmp_path / "shipped.onnx"
     report = export(shipped_weights(), path, int8=True, calibrate=images, annotations=annotations)
     assert report.path == path
 

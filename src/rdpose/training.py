@@ -233,8 +233,8 @@ class Run:
 
 def refuse_other_settings(saved: Settings, given: Settings, path: Path) -> None:
     """Resuming is going on with the same training; its length, what holds a loss down, places and tests may change."""
-    free = {"train": {"epochs", "validate_every", "keep_every", "threads", "lr", "clip"}, "data": {"workers", "test", "root"}}
-    exclude = free | {"test": True, "output_dir": True}
+    of_training = {"epochs", "validate_every", "keep_every", "threads", "lr", "clip"}
+    exclude = {"train": of_training, "data": {"workers", "test", "root"}, "test": True, "output_dir": True}
     before, now = (settings.model_dump(exclude=exclude) for settings in (saved, given))
     for group, value in now.items():
         is_group = isinstance(value, dict)
