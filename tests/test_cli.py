@@ -161,7 +161,7 @@ def test_who_is_left_out_of_a_test_is_told(
     source = f"data.test={{annotations: {tmp_path / 'spoilt.json'}, images: {tiny_crowd / 'images/val2017'}}}"
     _, said = run(capsys, "test", tiny_config, *places, source, "--weights", tiny_weights)
     reason = "1 without a box, or one that is empty or outside its picture"
-    assert f"left out of the test: {reason}; people with labels among them count as missed" in said
+    assert f"left out of the test: {reason}; those with labels count as missed" in said
 
 
 def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str], capsys, monkeypatch) -> None:

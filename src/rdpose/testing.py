@@ -16,7 +16,7 @@ from rdpose import distributed, evaluation, files, geometry, oks, skeletons
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loading import PictureDataset, num_workers
-from rdpose.data.people import People
+from rdpose.data.people import NO_BOX, People
 from rdpose.distributed import Process
 from rdpose.evaluation import Scores
 from rdpose.inference import Inference, Network, open_network
@@ -82,10 +82,10 @@ def rehearse(skeleton: Skeleton, settings: Settings) -> None:
 
 
 def tell_left_out(people: People, settings: Settings) -> None:
-    """Say on standard error who of the annotated people is not looked at: figures count them all the same."""
-    if people.skipped and settings.test.boxes == "truth" and distributed.is_main():
-        told = people.told_skipped()
-        print(f"left out of the test: {told}; people with labels among them count as missed", file=sys.stderr)
+    """Say on standard error who of the annotated people cannot be looked at: figures count them all the same."""
+    count = people.skipped.get(NO_BOX) if settings.test.boxes == "truth" else None
+    if count and distributed.is_main():
+        print(f"left out of the test: {count} {NO_BOX}; those with labels count as missed", file=sys.stderr)
 
 
 def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import categories, geometry, skeletons
-from rdpose.data.people import People, assemble, reorder
+from rdpose.data.people import NO_BOX, People, assemble, reorder
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
@@ -38,7 +38,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     box = boxes(rows, path)
     clipped = clip_to_pictures(box, images["image_size"][image_index])
     kept = geometry.valid_boxes(clipped)
-    skipped["without a box, or one that is empty or outside its picture"] = int((~kept).sum())
+    skipped[NO_BOX] = int((~kept).sum())
     rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     joints, visible = _joints(rows, own or wanted, path)
     if own is not None and own.joints != wanted.joints:

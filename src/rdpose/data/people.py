@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
     *("score", "person_id", "crowd", "counted"),
 )
+NO_BOX = "without a box, or one that is empty or outside its picture"
+"""Why a row of a file is not among the people, in `People.skipped`."""
 OCCLUDED = 1
 """`People.visible` of a joint that is labelled and cannot be seen."""
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source", "crowd_index")
@@ -134,14 +136,11 @@ class People:
         """Who can be trained on, what the files hold besides, and which joints nobody has, in a line."""
         rows = self.trainable()
         text = f"{len(rows)} people in {len(np.unique(self.image_index[rows]))} pictures"
-        told = self.told_skipped({"without labelled joints, or groups": len(self) - len(rows)})
+        left_out = self.skipped | {"without labelled joints, or groups": len(self) - len(rows)}
+        told = "; ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
         bare = np.flatnonzero(~self.visible[rows].any(axis=0)) if len(rows) else []
         names = ", ".join(self.skeleton.joints[joint] for joint in bare)
         return text + (f" (left out: {told})" if told else "") + (f"; nobody has a label of {names}" if names else "")
-
-    def told_skipped(self, more: Mapping[str, int] | None = None) -> str:
-        """What of the files is not here, and `more`, with counts; nothing where that is nothing."""
-        return "; ".join(f"{count} {reason}" for reason, count in (self.skipped | dict(more or {})).items() if count)
 
     def select(self, rows: np.ndarray) -> People:
         """The people in `rows` ((N,) bool, or ascending indices), with all pictures."""
