@@ -82,6 +82,14 @@ def test_an_area_of_nothing_is_taken_from_the_box(area, tmp_path, coco_content, 
     assert scores[0].note == scores[1].note == f"areas of {len(people)} people are 0.53 x box"
 
 
+def test_labelled_people_of_whom_none_counts_are_refused(tmp_path, coco_content, save) -> None:
+    people = [person | {"num_keypoints": 0} for person in coco_content["annotations"]]
+    with pytest.raises(ValueError, match=r"truth\.json says `num_keypoints` 0 of all its people, labelled ones too"):
+        evaluate([], save(tmp_path / "truth.json", coco_content | {"annotations": people}))
+    bare = [person | {"keypoints": [0] * 51} for person in people]
+    assert evaluate([], save(tmp_path / "truth.json", coco_content | {"annotations": bare})).figures["AP"] == -1
+
+
 @pytest.mark.parametrize("metric", ["coco", "pck"])
 def test_ids_that_two_exports_share_are_refused(metric, tmp_path, coco_content, save) -> None:
     """The evaluator would count such people twice or not at all: perfect results of 25 people had an AP of .04."""

@@ -19,6 +19,7 @@ from hotcoco import COCO, COCOeval
 
 from rdpose import files, skeletons
 from rdpose.evaluation import results
+from rdpose.evaluation.labels import is_labelled
 from rdpose.evaluation.scores import Scores
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
@@ -32,6 +33,7 @@ _PARTS = {
 }
 """Of annotation files; about the types of the rest the evaluator is strict, and tools are not: `date_captured` is 0
 in each file of CVAT, OCHuman's `info` has a year in quotes."""
+_COUNTED = re.compile(rb'"num_keypoints"\s*:\s*[1-9]')
 _NO_AREA = re.compile(rb'"area"\s*:\s*(?:0(?:\.0*)?|null)\s*[,}]')
 
 
@@ -77,7 +79,8 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a COCO keypoint file, or names other joints than `skeleton`, or none and there is none.
+        ValueError: it is not a COCO keypoint file, or names other joints than `skeleton`, or none and there is none; or
+            by its `num_keypoints` none of its people counts.
     """
     content = files.read_bytes(path)
     rows = content.count(b'"image_id"')  # all annotations: the area of one must not stand in for another's
@@ -94,8 +97,19 @@ def read_truth(path: Path | str, *, areas_from_boxes: bool = False, skeleton: Sk
     if not listed or not coco.get_img_ids():
         raise ValueError(f"{path} is not a COCO keypoint file: it has no pictures, or no categories")
     results.refuse_doubles(coco.get_ann_ids(), path)
+    if b'"num_keypoints"' in content and not _COUNTED.search(content):
+        _refuse_uncounted(json.loads(content)["annotations"], path)
     joints, people = results.people_of(listed, skeleton, path)
     return Truth(Path(path), coco, joints, frozenset(people), note)
+
+
+def _refuse_uncounted(annotations: list[dict[str, Any]], path: Path | str) -> None:
+    """Some tools write 0 for everybody; evaluation would then ask for nobody, and every figure be -1."""
+    if any(person.get("num_keypoints") == 0 and is_labelled(person) for person in annotations):
+        raise ValueError(
+            f"{path} says `num_keypoints` 0 of all its people, labelled ones too, so that none of them would count; "
+            "take the field out, or write how many joints are labelled"
+        )
 
 
 def _as_it_is(path: Path | str) -> COCO | None:
