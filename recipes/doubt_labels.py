@@ -50,15 +50,14 @@ def main() -> None:
 
 def doubts(people: People, found: testing.Found) -> tuple[np.ndarray, np.ndarray]:
     """(n,) bool: whose left and right look exchanged; (n, joints) bool: whose joints are surely found elsewhere."""
-    torso = pck.torso_sizes(people.joints, people.visible, people.skeleton, people.skeleton.name)[:, None]
-    measured = (people.visible > 0) & (torso > 0)
-    near, mirrored = (
-        measured & (np.linalg.norm(joints - people.joints, axis=2) <= NEAR * torso)
+    (near, measured), (mirrored, _) = (
+        pck.compare(joints, people.joints, people.visible, people.skeleton, "this file", threshold=NEAR)
         for joints in (found.joints, found.joints[:, list(people.skeleton.flip_order)])
     )
     body = np.arange(people.skeleton.num_joints) >= label_faces.FACE.stop
-    counts = (mirrored & body).sum(axis=1) - (near & body).sum(axis=1)
-    return counts >= MORE, measured & ~near & body & (found.confidence >= SURE)
+    judged = measured & body
+    more = (mirrored & judged).sum(axis=1) - (near & judged).sum(axis=1)
+    return more >= MORE, judged & ~near & (found.confidence >= SURE)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,13 @@ def evaluate(
 
 
 def compare(
-    joints: np.ndarray, truth: np.ndarray, visible: np.ndarray, skeleton: Skeleton, path: Path | str
+    joints: np.ndarray,
+    truth: np.ndarray,
+    visible: np.ndarray,
+    skeleton: Skeleton,
+    path: Path | str,
+    *,
+    threshold: float = THRESHOLD,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which joints are within the threshold, and which can be measured: labelled, of people with a torso; both (m, k).
 
@@ -61,12 +67,13 @@ def compare(
         joints, truth: (m, k, 2) pixels.
         visible: (m, k), above 0 where labelled.
         path: of the truth, for the message.
+        threshold: in torsos.
 
     Raises:
         ValueError: the joint set has no hips and shoulders.
     """
     torso = torso_sizes(truth, visible, skeleton, path)[:, None]
-    return np.linalg.norm(joints - truth, axis=-1) <= THRESHOLD * torso, (visible > 0) & (torso > 0)
+    return np.linalg.norm(joints - truth, axis=-1) <= threshold * torso, (visible > 0) & (torso > 0)
 
 
 def torso_sizes(joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton, path: Path | str) -> np.ndarray:
