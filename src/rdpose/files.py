@@ -37,6 +37,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, allow_nan=False))
 
 
+def slashes(path: Path | str) -> str:
+    """A path with its folders separated as they are here, also where Windows wrote it."""
+    return str(path).replace("\\", "/")
+
+
 def in_a_line(error: Exception) -> str:
     """What a library says is wrong with a file, short enough to stand in a sentence of ours."""
     return " ".join(str(error).split())[:200]

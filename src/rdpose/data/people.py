@@ -164,8 +164,7 @@ def assemble(
     """People of one source from columns in any order: sorts them by picture, and completes what is not known.
 
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
-    `crowd` False, `counted` True, `image_size` 0,
-    `crowd_index` NaN.
+    `crowd` False, `counted` True, `image_size` 0, `crowd_index` NaN.
     """
     people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)

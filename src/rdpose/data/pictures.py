@@ -19,6 +19,8 @@ import numpy as np
 from cv2.utils import logging
 from numpy.typing import ArrayLike
 
+from rdpose.files import slashes
+
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Of files of a folder that are taken for pictures; others are read where they are named."""
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
@@ -80,8 +82,8 @@ def load(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        if "\\" in str(path):  # as Windows separates folders
-            return load(str(path).replace("\\", "/"))
+        if (here := slashes(path)) != str(path):
+            return load(here)
         raise FileNotFoundError(f"picture {path} does not exist; check the folder of pictures") from None
     except IsADirectoryError:
         raise ValueError(f"{path} is a folder, not a picture; name a file in it") from None
@@ -92,9 +94,10 @@ def missing(paths: Iterable[str]) -> list[str]:
     found: dict[str, set[str]] = {}
     absent = []
     for path in paths:
-        folder, name = os.path.split(path.replace("\\", "/"))
+        folder, name = os.path.split(slashes(path))
         if folder not in found:
-            found[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+            entries = os.scandir(folder) if os.path.isdir(folder) else ()
+            found[folder] = {entry.name for entry in entries if entry.is_file()}
         if name not in found[folder] and not _IN_ZIP.fullmatch(path):
             absent.append(path)
     return absent

@@ -12,7 +12,7 @@ import numpy as np
 
 from rdpose import categories, geometry
 from rdpose.detection.detections import Detections, sift
-from rdpose.files import read_json
+from rdpose.files import read_json, slashes
 from rdpose.video import VIDEO_ENDINGS
 
 Key = int | str
@@ -49,7 +49,7 @@ class DetectionsFile:
         name: str = "the file of boxes",
     ) -> None:
         self.name, self._all_named = name, names is not None
-        self.ids = {_slashes(file_name): _whole(number) for number, file_name in (names or {}).items()}
+        self.ids = {slashes(file_name): _whole(number) for number, file_name in (names or {}).items()}
         of_picture: dict[Key, list[Row]] = defaultdict(list)
         left_out: Counter[str] = Counter()
         for row in rows:
@@ -61,7 +61,7 @@ class DetectionsFile:
                 of_picture[_key(row)].append(row)
             number = _whole(row.get("image_id"))
             if "file_name" in row and number is not None and not _is_video(row["file_name"]):
-                self.ids[_slashes(row["file_name"])] = number
+                self.ids[slashes(row["file_name"])] = number
         self.category_id: int = min(people, default=PERSON)
         """The file's number for people, which results give them."""
         self.fault = None if of_picture else _fault(left_out, people)
@@ -166,12 +166,7 @@ def _key(row: Row) -> Key:
     number = _whole(row.get("image_id"))
     if isinstance(number, int) and _is_video(row.get("file_name", "")):
         return f"{row['file_name']}/{number}"
-    return number if isinstance(number, int) else _slashes(row["file_name"] if number is None else number)
-
-
-def _slashes(name: Any) -> str:
-    """A picture's name with its folders as they are here, also where Windows wrote it."""
-    return str(name).replace("\\", "/")
+    return number if isinstance(number, int) else slashes(row["file_name"] if number is None else number)
 
 
 def _whole(value: Any) -> Any:

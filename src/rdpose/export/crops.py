@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,9 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
 
 def _annotated(people: People, annotations: Path, settings: Settings) -> PictureDataset:
     """Everybody but groups in the pictures that are there."""
-    there = np.array([os.path.isfile(people.image_path(image)) for image in range(people.num_images)])
+    paths = [people.image_path(image) for image in range(people.num_images)]
+    absent = set(pictures.missing(paths))
+    there = np.array([path not in absent for path in paths])
     if not there.any():
         raise ValueError(
             f"none of the {people.num_images} pictures of {annotations} is in {people.image_roots[0]} (the first: "
