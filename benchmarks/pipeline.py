@@ -27,13 +27,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from rdpose import checkpoint, exported, geometry, prediction, skeletons
-from rdpose.data import pictures, synthetic
+from rdpose import geometry, skeletons
+from rdpose.backends import exported
+from rdpose.checkpoints import load as weight_files
+from rdpose.checkpoints import native
+from rdpose.config.schema import Settings
+from rdpose.data import synthetic
 from rdpose.export import export
-from rdpose.legacy import weights as weight_files
-from rdpose.models import builders, hrnet
+from rdpose.inference import estimator as estimators
+from rdpose.io import images as picture_files
+from rdpose.models import builders
+from rdpose.models.backbones import hrnet
 from rdpose.models.rdpose import RDPose
-from rdpose.settings import Settings
 
 COCO = skeletons.get("coco")
 MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
@@ -125,7 +130,7 @@ def make_weights(path: Path, settings: Settings) -> None:
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.5, 1.0)
             nn.init.normal_(layer.bias, std=0.3)
-    checkpoint.save_weights(path, network.state_dict(), settings, COCO)
+    native.save_weights(path, network.state_dict(), settings, COCO)
 
 
 def make_files(folder: Path, settings: Settings) -> dict[str, Path]:
@@ -160,13 +165,13 @@ def sides_of(given: argparse.Namespace, settings: Settings, clock: Callable[[], 
     reference = Timed(published_network(original), clock)
     sides = [Side("published", lambda: published(path, boxes, size_wh, reference), reference)]
     for name, file in files.items():
-        estimator = prediction.load(file, flip=True, decode="quarter", keep_duplicates=True, device="cpu")
+        estimator = estimators.load(file, flip=True, decode="quarter", keep_duplicates=True, device="cpu")
         network = estimator.inference.network
         if file.suffix == ".xml":
             network = exported.load(file, threads=given.threads)[0]
         timed = Timed(network, clock)
         estimator = replace(estimator, inference=replace(estimator.inference, network=timed))
-        run = lambda one=estimator: one(pictures.read(path), geometry.xywh_to_xyxy(boxes)).joints  # noqa: E731
+        run = lambda one=estimator: one(picture_files.read(path), geometry.xywh_to_xyxy(boxes)).joints  # noqa: E731
         sides.append(Side(name, run, timed))
     return sides
 

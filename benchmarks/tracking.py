@@ -20,8 +20,8 @@ import rdpose
 from rdpose import geometry
 from rdpose.data.synthetic.walking import Walked, walk
 from rdpose.evaluation.identities import IdentityScores, identity_scores
-from rdpose.poses import Poses
-from rdpose.tracking import Tracker
+from rdpose.inference.tracking import Tracker
+from rdpose.structures import Poses
 
 SIZE_WH, FPS = (320, 240), 25.0
 

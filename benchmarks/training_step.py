@@ -18,9 +18,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rdpose import memory
 from rdpose.models import builders
-from rdpose.models.depthwise import DepthwiseConv
+from rdpose.models.backbones.depthwise import DepthwiseConv
+from rdpose.utils import malloc
 
 BATCH = 16
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--without-memory", action="store_true", help="give freed memory back, as glibc does")
     options = parser.parse_args()
     if not options.without_memory:
-        memory.keep_freed()
+        malloc.keep_freed()
     torch.manual_seed(0)
     torch.set_num_threads(1)
     network = builders.build("efficientnet_lite0", "plain", num_joints=17).to(memory_format=torch.channels_last)

@@ -22,11 +22,12 @@ from statistics import median
 import numpy as np
 import torch
 
-from rdpose import checkpoint, skeletons
+from rdpose import skeletons
+from rdpose.checkpoints import native
+from rdpose.config.schema import ModelSettings, Settings
+from rdpose.io.video import VideoWriter
 from rdpose.models import builders
-from rdpose.predicting import predict
-from rdpose.settings import ModelSettings, Settings
-from rdpose.video import VideoWriter
+from rdpose.predict.run import predict
 
 SIZE_WH = (160, 120)
 
@@ -56,7 +57,7 @@ def write_weights(path: Path) -> None:
     torch.manual_seed(0)
     settings = Settings(model=ModelSettings(backbone="resnet18", variant="plain", image_size=(32, 32)))
     network = builders.build("resnet18", "plain", num_joints=17)
-    checkpoint.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
+    native.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
 
 
 def resident_mb() -> float:

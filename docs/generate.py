@@ -2,8 +2,8 @@
 
     python docs/generate.py
 
-Settings come from the fields of `rdpose.settings.Settings` and the text below each; the reference from signatures and
-docstrings. A test holds the committed pages to what this gives.
+Settings come from the fields of `rdpose.config.schema.Settings` and the text below each; the reference from signatures
+and docstrings. A test holds the committed pages to what this gives.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import rdpose
-from rdpose.poses import read_results
-from rdpose.settings import Settings
-from rdpose.tracking import Tracker
+from rdpose.config.schema import Settings
+from rdpose.inference.tracking import Tracker
+from rdpose.structures import read_results
 
 DOCS = Path(__file__).resolve().parent
 MARK = "<!-- From here on docs/generate.py writes, from the code. -->\n"
@@ -29,8 +29,8 @@ REFERENCE = {
     "rdpose.PoseEstimator": rdpose.PoseEstimator,
     "rdpose.Poses": rdpose.Poses,
     "rdpose.draw": rdpose.draw,
-    "rdpose.poses.read_results": read_results,
-    "rdpose.tracking.Tracker": Tracker,
+    "rdpose.structures.read_results": read_results,
+    "rdpose.inference.tracking.Tracker": Tracker,
 }
 WORDS = {
     "integer": "whole number",
@@ -42,7 +42,7 @@ WORDS = {
 """What JSON schema calls a type, in words."""
 SETTINGS_HEAD = """# Settings
 
-<!-- Written by docs/generate.py from src/rdpose/settings.py. -->
+<!-- Written by docs/generate.py from src/rdpose/config/schema.py. -->
 
 One YAML file describes one experiment; what it leaves out has the default below. Any setting can be given on the
 command line, too, after the file:

@@ -11,8 +11,8 @@ import numpy as np
 import rdpose
 from rdpose import geometry
 from rdpose.data.synthetic.walking import walk
-from rdpose.tracking import Tracker
-from rdpose.video import VideoWriter
+from rdpose.inference.tracking import Tracker
+from rdpose.io.video import VideoWriter
 
 parser = argparse.ArgumentParser()
 parser.add_argument("out")

@@ -7,7 +7,7 @@ import argparse
 
 import rdpose
 from rdpose import drawing
-from rdpose.data import pictures
+from rdpose.io import images
 
 parser = argparse.ArgumentParser()
 parser.add_argument("picture")
@@ -17,7 +17,7 @@ parser.add_argument("--box", nargs=4, type=float, action="append", help="x1 y1 x
 options = parser.parse_args()
 
 estimator = rdpose.load(options.weights)
-image = pictures.read(options.picture, upright=True)
+image = images.read(options.picture, upright=True)
 poses = estimator(image, options.box)
 
 print(poses)

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 
 import rdpose
-from rdpose.data import pictures
 from rdpose.detection import Detections
+from rdpose.io import images as picture_files
 
 parser = argparse.ArgumentParser()
 parser.add_argument("pictures", nargs="+")
 parser.add_argument("--weights", help="by default the network that comes with rdpose")
 options = parser.parse_args()
 
-images = [pictures.read(path) for path in options.pictures]
+images = [picture_files.read(path) for path in options.pictures]
 background = np.median(images, axis=0)
 
 

@@ -23,8 +23,12 @@ import torch
 from ablation_benchmarks import load, read_benchmarks
 from ablation_training import Row, run_settings
 
-from rdpose import config, files, memory, robustness, training
+from rdpose import robustness
+from rdpose.config import loading
+from rdpose.engine import trainer
+from rdpose.io import files
 from rdpose.robustness import Benchmark
+from rdpose.utils import malloc
 
 RIVALS = "loss.rivals=3"
 """An error at the same joint of a neighbour counts four times."""
@@ -52,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         run_shards(options.parallel, sys.argv[1:] if arguments is None else arguments)
         ablation_report.write(options.out, [START, *options.rows])
         return
-    memory.keep_freed()
+    malloc.keep_freed()
     torch.set_num_threads(options.threads)
     benchmarks = read_benchmarks(options.data, options.people)
     runs = [(row, seed) for seed in options.seeds for row in options.rows]
@@ -93,7 +97,7 @@ def refuse_other_runs(options: argparse.Namespace) -> None:
     if options.init:
         asked = {"init": digest(options.init.read_bytes()), "crops": options.crops}
     else:
-        asked = {"settings": digest(config.load(options.settings).model_dump_json().encode())}
+        asked = {"settings": digest(loading.load(options.settings).model_dump_json().encode())}
     asked |= {"people": options.people, "precision": options.precision}
     file = options.out / "asked.json"
     before = json.loads(file.read_text()) if file.exists() else asked
@@ -119,7 +123,7 @@ def run_shards(number: int, arguments: list[str]) -> None:
 def run(row: Row, seed: int, options: argparse.Namespace, benchmarks: list[Benchmark]) -> None:
     """Train one row with one seed, measure it, and write its figures."""
     started = time.monotonic()
-    weights = options.init if row is START else training.train(run_settings(row, seed, options), resume=True)
+    weights = options.init if row is START else trainer.train(run_settings(row, seed, options), resume=True)
     trained = time.monotonic()
     network, settings = load(weights)
     figures = robustness.cost(network, settings.model.image_size)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
-from rdpose import config, distributed, robustness, skeletons
-from rdpose.legacy import weights as weight_files
+from rdpose import robustness, skeletons
+from rdpose.checkpoints import load as weight_files
+from rdpose.config import loading
+from rdpose.config.schema import Settings
 from rdpose.robustness import Benchmark
 from rdpose.robustness.looking import PoseNetwork
-from rdpose.settings import Settings
+from rdpose.utils import distributed
 
 SHARED = Path(__file__).with_name("ablation.yaml")
 """Settings that rows which branch have in common; everybody is tested by them."""
@@ -21,7 +23,7 @@ LEVELS = ("none", "some", "heavy")
 def load(weights: Path) -> tuple[PoseNetwork, Settings]:
     """A network as it is measured: the ablation's test settings, the memory layout that convolutions are fast in."""
     network, settings, _ = weight_files.load_network(weights)
-    settings = settings.model_copy(update={"test": config.load(SHARED).test})
+    settings = settings.model_copy(update={"test": loading.load(SHARED).test})
     return distributed.place(network, torch.device("cpu")), settings
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rdpose import files
+from rdpose.io import files
 from rdpose.robustness import Comparison, compare
 
 REFERENCE = "plain"

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from ablation_benchmarks import SHARED
 
-from rdpose import checkpoint, config, files
+from rdpose.checkpoints import native
+from rdpose.config import loading
+from rdpose.config.schema import Settings
 from rdpose.evaluation.labels import is_labelled
+from rdpose.io import files
 from rdpose.models import builders
-from rdpose.settings import Settings
 
 SHARES = {"sets/pasted": 0.5, "sets/rendered": 0.4, "coco": 0.1}
 """Of the training crops, by source; sources that are not there leave their share to the others."""
@@ -35,13 +37,13 @@ def run_settings(row: Row, seed: int, options: argparse.Namespace) -> Settings:
     own = [f"name={row.name}-{seed}", f"seed={seed}", f"train.threads={options.threads}", *row.overrides]
     own += [f"train.precision={options.precision}", f"output_dir={options.out / 'runs'}", f"data.root={options.data}"]
     if options.settings:
-        return config.load(options.settings, own)
-    return branch(config.load(SHARED, own), options, seed)
+        return loading.load(options.settings, own)
+    return branch(loading.load(SHARED, own), options, seed)
 
 
 def branch(settings: Settings, options: argparse.Namespace, seed: int) -> Settings:
     """A run's settings, for the network of options.init and about options.crops."""
-    start = checkpoint.load_weights(options.init)
+    start = native.load_weights(options.init)
     same = start.settings.model
     model = {"backbone": same.backbone, "image_size": same.image_size, "sigma": same.sigma, "init": str(options.init)}
     if settings.model.variant == "official":
@@ -53,10 +55,10 @@ def branch(settings: Settings, options: argparse.Namespace, seed: int) -> Settin
     tree["train"]["freeze"] = start.settings.train.freeze
     sources, epochs = draw_sources(options.data, options.out / "people", options.crops, seed)
     tree["data"]["train"], tree["train"]["epochs"] = sources, epochs
-    return config.from_tree(tree, where="the ablation")
+    return loading.from_tree(tree, where="the ablation")
 
 
-def official_start(path: Path, start: checkpoint.Weights) -> Path:
+def official_start(path: Path, start: native.Weights) -> Path:
     """The shared start under the published code's names; what a plain network does not have is drawn afresh."""
     torch.manual_seed(0)
     settings = start.settings.model_copy(
@@ -69,7 +71,7 @@ def official_start(path: Path, start: checkpoint.Weights) -> Path:
             tensors[key.replace("head.", "final_layer.")][: len(tensor)] = tensor
         else:
             tensors[key].copy_(tensor)
-    checkpoint.save_weights(path, tensors, settings, start.skeleton)
+    native.save_weights(path, tensors, settings, start.skeleton)
     return path
 
 

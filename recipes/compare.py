@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from ablation_benchmarks import load, read_benchmarks
 
-from rdpose import files, memory, robustness
+from rdpose import robustness
+from rdpose.config.schema import Settings
+from rdpose.io import files
 from rdpose.robustness import Benchmark, measures
 from rdpose.robustness.comparison import CONFIDENCE
 from rdpose.robustness.figures import TABLE_NOISE, crops_of
 from rdpose.robustness.looking import Seen
-from rdpose.settings import Settings
+from rdpose.utils import malloc
 
 WRONG = "misassigned"
 DRAWS = 2000
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("output/compare.md"))
     parser.add_argument("--people", type=int, help="look at so many people of each benchmark only")
     options = parser.parse_args(arguments)
-    memory.keep_freed()
+    malloc.keep_freed()
     networks = [load(path) for path in options.weights]
     lines = [f"Each time {options.weights[0]}, then {options.weights[1]}.", ""]
     lines += [in_columns(COLUMNS), in_columns(["---"] * len(COLUMNS))]

@@ -17,10 +17,13 @@ from pathlib import Path
 import label_faces
 import numpy as np
 
-from rdpose import files, memory, skeletons, testing
+from rdpose import skeletons
 from rdpose.data import annotations
 from rdpose.data.people import People
+from rdpose.engine import tester
 from rdpose.evaluation import pck
+from rdpose.io import files
+from rdpose.utils import malloc
 
 NEAR = 0.5
 """Farthest from the label that a joint matches it, in torsos."""
@@ -37,9 +40,9 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("data/sets/sound.json"))
     options = parser.parse_args()
-    memory.keep_freed()
+    malloc.keep_freed()
     people = annotations.read(options.people, options.shared / "lspet/images", skeleton=skeletons.COCO_17)
-    found, _ = testing.find_by(options.weights, people, zoom=())
+    found, _ = tester.find_by(options.weights, people, zoom=())
     people = people.select(found.rows)
     exchanged, wrong = doubts(people, found)
     people.visible[wrong] = 0
@@ -48,7 +51,7 @@ def main() -> None:
     print(f"{options.out}: {len(kept)} of {len(people)} people; of theirs, {joints} joints are left out")
 
 
-def doubts(people: People, found: testing.Found) -> tuple[np.ndarray, np.ndarray]:
+def doubts(people: People, found: tester.Found) -> tuple[np.ndarray, np.ndarray]:
     """(n,) bool: whose left and right look exchanged; (n, joints) bool: whose joints are surely found elsewhere."""
     (near, measured), (mirrored, _) = (
         pck.compare(joints, people.joints, people.visible, people.skeleton, "this file", threshold=NEAR)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import files, skeletons
+from rdpose import skeletons
 from rdpose.data import annotations
 from rdpose.data.people import People
+from rdpose.io import files
 
 
 def main() -> None:

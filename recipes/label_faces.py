@@ -20,9 +20,12 @@ from pathlib import Path
 import from_behind
 import numpy as np
 
-from rdpose import files, memory, skeletons, testing
+from rdpose import skeletons
 from rdpose.data import annotations
 from rdpose.data.people import People
+from rdpose.engine import tester
+from rdpose.io import files
+from rdpose.utils import malloc
 
 FACE = slice(0, 5)
 """Nose, eyes and ears among COCO's joints."""
@@ -37,10 +40,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/sets/faces.json"))
     parser.add_argument("--sure", type=float, default=0.5, help="confidence from which a joint is kept")
     options = parser.parse_args()
-    memory.keep_freed()
+    malloc.keep_freed()
     file, images = options.shared / "lspet/annotations/lspet_train.json", options.shared / "lspet/images"
     people = annotations.read(file, images, skeleton=skeletons.COCO_17)
-    found, _ = testing.find_by(options.weights, people)
+    found, _ = tester.find_by(options.weights, people)
     content = json.loads(file.read_text())
     middle, length = heads(content, people)
     near = at_head(found.joints[:, FACE], middle[found.rows], length[found.rows])

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from rdpose import skeletons
-from rdpose.data import annotations, pasted, synthetic
-from rdpose.progress import Bar
+from rdpose.data import annotations, copy_paste, synthetic
+from rdpose.utils.progress import Bar
 
 LEVELS = {"none": (0.0, 0.0), "some": (0.2, 0.5), "heavy": (0.5, 0.9)}
 TRAIN_PICTURES = {"rendered": 3000, "pasted": 8000}
@@ -49,7 +49,7 @@ def make_pasted(folder: Path, shared: Path, scale: float) -> None:
     lspet, coco = shared / "lspet", shared / "coco"
     cutouts = {
         "train": training_cutouts(shared),
-        "val": pasted.read_cutouts(coco / "annotations/person_keypoints_val2017.json", coco / "images/val2017"),
+        "val": copy_paste.read_cutouts(coco / "annotations/person_keypoints_val2017.json", coco / "images/val2017"),
     }
     for seed, (name, count) in enumerate(sets("pasted", scale).items()):
         part = "train" if name == "train" else "val"
@@ -57,7 +57,9 @@ def make_pasted(folder: Path, shared: Path, scale: float) -> None:
             lspet / f"annotations/lspet_{part}.json", lspet / "images", skeleton=skeletons.COCO_17
         )
         many, overlap = (1, 1) if name == "none" else (1, 2), LEVELS.get(name, (0.0, 0.9))
-        write = partial(pasted.write_dataset, people=people, cutouts=cutouts[part], num_cutouts=many, overlap=overlap)
+        write = partial(
+            copy_paste.write_dataset, people=people, cutouts=cutouts[part], num_cutouts=many, overlap=overlap
+        )
         write_once(write, folder, name, count, seed=2000 + seed, kind="pasted")
 
 
@@ -70,12 +72,12 @@ def write_once(
             write(folder, num_pictures=count, seed=seed, name=name, progress=lambda _done: bar.advance())
 
 
-def training_cutouts(shared: Path) -> list[pasted.Cutout]:
+def training_cutouts(shared: Path) -> list[copy_paste.Cutout]:
     """COCO train's people and the jai-alai players, as far as they have masks."""
     coco, jai_alai = shared / "coco", shared / "jai_alai"
     return [
-        *pasted.read_cutouts(coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
-        *pasted.read_cutouts(jai_alai / "annotations/jai_alai.json", jai_alai / "images"),
+        *copy_paste.read_cutouts(coco / "annotations/person_keypoints_train2017.json", coco / "images/train2017"),
+        *copy_paste.read_cutouts(jai_alai / "annotations/jai_alai.json", jai_alai / "images"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the method does to crops of the three kinds of crowds, drawn by `rdpose.anatomy`.
+"""What the method does to crops of the three kinds of crowds, drawn by `rdpose.visualization.decoupling`.
 
     python recipes/method_figures.py --weights WEIGHTS --data data --out docs/images
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rdpose import anatomy, drawing
+from rdpose import drawing
+from rdpose.checkpoints import load as weight_files
 from rdpose.data import annotations
-from rdpose.data.loading import PictureDataset
-from rdpose.legacy import weights as weight_files
+from rdpose.data.loaders import PictureDataset
 from rdpose.models.rdpose import RDPose
+from rdpose.visualization import decoupling
 
 SETS = {
     "rendered": ("sets/rendered/annotations/person_keypoints_heavy.json", "sets/rendered/images/heavy"),
@@ -38,7 +39,7 @@ def main() -> None:
         if file.exists():
             people = annotations.read(file, images, skeleton=skeleton)
             dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
-            print(drawing.save(options.out / f"method-{kind}.png", anatomy.draw(network, dataset, options.num)))
+            print(drawing.save(options.out / f"method-{kind}.png", decoupling.draw(network, dataset, options.num)))
 
 
 if __name__ == "__main__":

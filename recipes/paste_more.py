@@ -15,7 +15,7 @@ from pathlib import Path
 import make_sets
 
 from rdpose import skeletons
-from rdpose.data import annotations, pasted
+from rdpose.data import annotations, copy_paste
 
 SEED = 2100
 PICTURES = {"lspet": 8000, "coco": 4000}
@@ -38,7 +38,7 @@ def main() -> None:
     for seed, (name, (file, images)) in enumerate(sources.items(), start=options.seed):
         people = annotations.read(file, images, skeleton=skeletons.COCO_17)
         count = max(1, round(PICTURES[name] * options.scale))
-        write = partial(pasted.write_dataset, people=people, cutouts=cutouts)
+        write = partial(copy_paste.write_dataset, people=people, cutouts=cutouts)
         make_sets.write_once(write, options.out, name, count, seed=seed, kind="pasted")
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdpose import checkpoint
-from rdpose.prediction import SHIPPED
+from rdpose.checkpoints import native
+from rdpose.inference.estimator import SHIPPED
 
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 PACKAGE = Path(__file__).resolve().parents[1] / "src/rdpose"
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=PACKAGE / SHIPPED)
     options = parser.parse_args()
-    several = [checkpoint.load_weights(path) for path in options.weights]
+    several = [native.load_weights(path) for path in options.weights]
     weights = several[-1]
     tensors = {key: mean_in_half([one.tensors[key] for one in several]) for key in weights.tensors}
     model = weights.settings.model.model_copy(update={"init": ""})
@@ -36,7 +36,7 @@ def main() -> None:
     weights.skeleton.places(FACE)
     test = weights.settings.test.model_copy(update={"zoom": FACE})
     settings = weights.settings.model_copy(update={"name": "small", "model": model, "data": data, "test": test})
-    checkpoint.save_weights(options.out, tensors, settings, weights.skeleton)
+    native.save_weights(options.out, tensors, settings, weights.skeleton)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import from_behind
 
-from rdpose import evaluation, memory, robustness, testing
+from rdpose import evaluation, robustness
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
+from rdpose.engine import tester
 from rdpose.evaluation import coco, pck
-from rdpose.prediction import shipped_weights
+from rdpose.inference.estimator import shipped_weights
 from rdpose.skeletons import COCO_17
+from rdpose.utils import malloc
 
 CROWDED = 0.1
 DETECTED = "coco/person_detection_results/COCO_val2017_detections_nanodet_person.json"
@@ -28,12 +30,12 @@ def main() -> None:
     parser.add_argument("--decode", choices=["quarter", "dark", "argmax"], help="instead of what the weights say")
     parser.add_argument("--no-zoom", action="store_true", help="without a second look")
     options = parser.parse_args()
-    memory.keep_freed()
+    malloc.keep_freed()
     changes: dict[str, object] = {"decode": options.decode} if options.decode else {}
     changes |= {"zoom": ()} if options.no_zoom else {}
     lsp = options.shared / "lspet"
     lspet = annotations.read(lsp / "annotations/lspet_val.json", lsp / "images", skeleton=COCO_17)
-    found, _ = testing.find_by(options.weights, lspet, **changes)
+    found, _ = tester.find_by(options.weights, lspet, **changes)
     print(f"Leeds Sports val, PCK@{pck.THRESHOLD}: {shared_pck(found, lspet):.1f} %")
     print(*by_view(found, lspet), sep="\n")
     file = options.shared / "coco/annotations/person_keypoints_val2017.json"
@@ -49,17 +51,17 @@ def main() -> None:
 
 
 def results(weights: Path, people: People, **changes: object) -> list[dict]:
-    found, settings = testing.find_by(weights, people, **changes)
-    return testing.to_results(people, found, settings)
+    found, settings = tester.find_by(weights, people, **changes)
+    return tester.to_results(people, found, settings)
 
 
-def shared_pck(found: testing.Found, people: People) -> float:
+def shared_pck(found: tester.Found, people: People) -> float:
     """PCK in per cent over the labelled joints that the network and the file share."""
     truth, visible = people.joints[found.rows], people.visible[found.rows]
     return pck.share(*pck.compare(found.joints, truth, visible, people.skeleton, "this network"))
 
 
-def by_view(found: testing.Found, people: People) -> list[str]:
+def by_view(found: tester.Found, people: People) -> list[str]:
     """PCK of people facing the camera, from behind, upside down, and how many the mirrored names would match better."""
     people, order = people.select(found.rows), list(people.skeleton.flip_order)
     whole, upright, behind = from_behind.views(people)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rdpose import config
+from rdpose.config import loading
+from rdpose.config.schema import Settings
 from rdpose.data import synthetic
-from rdpose.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RDPOSE_SHARED", REPOSITORY.parent / "shared"))
@@ -71,7 +71,7 @@ def tiny_settings(tiny_config: Path, tiny_crowd: Path, tmp_path: Path) -> Callab
     """Settings of `tiny_config` that write into `tmp_path`, with overrides: `tiny_settings("train.epochs=2")`."""
 
     def settings(*overrides: str) -> Settings:
-        return config.load(tiny_config, [f"data.root={tiny_crowd}", f"output_dir={tmp_path}", *overrides])
+        return loading.load(tiny_config, [f"data.root={tiny_crowd}", f"output_dir={tmp_path}", *overrides])
 
     return settings
 
@@ -81,12 +81,13 @@ def tiny_weights(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A weights file of `tiny_config`'s network, which has learnt nothing but differs for every input."""
     import torch
 
-    from rdpose import checkpoint, skeletons
+    from rdpose import skeletons
+    from rdpose.checkpoints import native
     from rdpose.models import builders
 
     torch.manual_seed(0)
-    settings = config.load(tiny_config)
+    settings = loading.load(tiny_config)
     network = builders.build(settings.model.backbone, settings.model.variant, num_joints=17)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    checkpoint.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
+    native.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
     return path

@@ -13,10 +13,12 @@ import torch
 import torch.distributed as dist
 
 from many import print_threads
-from rdpose import config, distributed, optimisation
-from rdpose.distributed import Process
-from rdpose.settings import Settings
-from rdpose.training import Run
+from rdpose.config import loading
+from rdpose.config.schema import Settings
+from rdpose.engine import optim
+from rdpose.engine.trainer import Run
+from rdpose.utils import distributed
+from rdpose.utils.distributed import Process
 
 
 def one_step(settings: Settings) -> dict[str, torch.Tensor]:
@@ -28,7 +30,7 @@ def one_step(settings: Settings) -> dict[str, torch.Tensor]:
 def step_of(settings: Settings, here: Process) -> dict[str, torch.Tensor]:
     run = Run(settings, here)
     run.training.train()
-    optimisation.freeze_batch_norm(run.training)
+    optim.freeze_batch_norm(run.training)
     loss = run.training(next(iter(run.loader)))["loss"]
     loss.backward()
     loss = loss.detach()
@@ -41,6 +43,6 @@ def step_of(settings: Settings, here: Process) -> dict[str, torch.Tensor]:
 if __name__ == "__main__":
     atexit.register(print_threads)
     torch.set_num_threads(1)
-    found = one_step(config.load(sys.argv[1]))
+    found = one_step(loading.load(sys.argv[1]))
     if distributed.is_main():
         torch.save(found, Path(sys.argv[2]))

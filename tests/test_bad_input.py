@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from rdpose import checkpoint, cli, config, skeletons
-from rdpose.data import pictures
+from rdpose import cli, skeletons
+from rdpose.checkpoints import native
+from rdpose.config import loading
+from rdpose.io import images
 from rdpose.models import builders
 
 Labels = dict[str, Any]
@@ -146,7 +148,7 @@ def test_labels_of_upright_pictures_fit_pictures_that_are_stored_sideways(
     found = []
     for sideways in (False, True):
         for path in (crowd / "images/val2017").iterdir():
-            picture = pictures.read(path)
+            picture = images.read(path)
             stored = np.rot90(picture) if sideways else picture
             jpeg = cv2.imencode(".jpg", stored[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
             path.write_bytes(turned_by_exif(jpeg) if sideways else jpeg)
@@ -304,9 +306,9 @@ def test_a_missing_settings_file_is_named(capsys) -> None:
 
 def save(path: Path, tiny_config: Path, *overrides: str, num_joints: int = 17, skeleton: str = "coco") -> Path:
     """Weights whose settings and tensors need not agree."""
-    settings = config.load(tiny_config, overrides)
+    settings = loading.load(tiny_config, overrides)
     network = builders.build("hrnet_small", "rdpose", num_joints=num_joints)
-    checkpoint.save_weights(path, network.state_dict(), settings, skeletons.get(skeleton))
+    native.save_weights(path, network.state_dict(), settings, skeletons.get(skeleton))
     return path
 
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rdpose import cli, training
+from rdpose import cli
+from rdpose.engine import trainer
 from rdpose.skeletons import COCO_17
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -168,7 +169,7 @@ def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str],
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Run, "train_epoch", interrupted)
+    monkeypatch.setattr(trainer.Run, "train_epoch", interrupted)
     _, said = run(capsys, "train", tiny_config, *places, status=130)
     assert said.strip() == "rdpose: interrupted; `rdpose train` goes on with --resume"
 

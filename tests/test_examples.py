@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from rdpose import checkpoint, drawing, skeletons
+from rdpose import drawing, skeletons
+from rdpose.checkpoints import native
+from rdpose.config.schema import ModelSettings, Settings
 from rdpose.data.synthetic.walking import walk
 from rdpose.models import builders
-from rdpose.settings import ModelSettings, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ARGUMENTS = {
@@ -31,7 +32,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = builders.build("hrnet_small", "rdpose", num_joints=17)
     settings = Settings(model=ModelSettings(backbone="hrnet_small", variant="rdpose", image_size=(32, 64)))
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    checkpoint.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
+    native.save_weights(path, network.state_dict(), settings, skeletons.COCO_17)
     return path
 
 

@@ -23,17 +23,19 @@ import pytest
 import torch
 
 import rdpose
-from rdpose import cli, config, drawing, testing
-from rdpose.data import pictures
+from rdpose import cli, drawing
+from rdpose.config import loading
+from rdpose.engine import tester
+from rdpose.io import images
+from rdpose.io.video import VideoWriter
 from rdpose.models import builders
-from rdpose.video import VideoWriter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 PROGRAMS = ("rdpose", "python", "torchrun", "make", "pip", "source")
 ELSEWHERE = {
     "rdpose demo": "test_cli.py::test_the_demo_goes_the_whole_way",
-    "rdpose weights hrnet_w32_coco_256x192": "legacy/test_zoo.py::test_weights_are_fetched_by_name",
+    "rdpose weights hrnet_w32_coco_256x192": "checkpoints/test_zoo.py::test_weights_are_fetched_by_name",
 }
 SHORT = {
     "benchmarks/heatmaps.py": "--seconds 0.01",
@@ -93,8 +95,8 @@ def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_fact
             own = own.replace("hrnet_small", "efficientnet_lite0")
         here.write_text(own.replace("validate_every: 0", "validate_every: 1"))
     run = root / "demo/output/crowds/hrnet_small/demo"
-    testing.test_weights(
-        config.load(tiny_config, ["name=demo", f"data.root={root}/demo/data", f"output_dir={root}/demo/output"]),
+    tester.test_weights(
+        loading.load(tiny_config, ["name=demo", f"data.root={root}/demo/data", f"output_dir={root}/demo/output"]),
         tiny_weights,
     )
     shutil.copy(run / "results/keypoints_val2017_results.json", root / "RESULTS.json")
@@ -131,7 +133,7 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (REPOSITORY / "constraints.txt").is_file()
     elif program == "source":
         assert arguments == [".venv/bin/activate"]
-    elif program == "torchrun":  # one process here; tests/test_training.py starts two
+    elif program == "torchrun":  # one process here; tests/engine/test_trainer.py starts two
         at = arguments.index("-m")
         assert arguments[at + 1] == "rdpose"
         start(cli.main, arguments[at + 2 :])
@@ -170,7 +172,7 @@ def test_every_command_runs(page: Path, folder: Path, monkeypatch: pytest.Monkey
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # a page may open files in one line
 @pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=name_of)
 def test_every_line_of_python_runs(page: Path, folder: Path) -> None:
-    given = {"image": pictures.read("street.jpg"), "boxes": [[40, 30, 100, 110], [90, 20, 150, 115]]}
+    given = {"image": images.read("street.jpg"), "boxes": [[40, 30, 100, 110], [90, 20, 150, 115]]}
     exec(compile(python_of(page), str(page), "exec"), given)
     if "rdpose" in given:
         assert isinstance(given["poses"], rdpose.Poses)
@@ -186,7 +188,7 @@ def test_generated_pages_are_what_the_code_says() -> None:
     assert page == generate.python_page(page), again
     told = set(re.findall(r"^\| `([\w.]+)`", generate.settings_page(), re.MULTILINE))
     of_a_source = {"annotations", "images", "format", "boxes", "repeat"}
-    keys = {key for key in config.known_keys() if not key.startswith(("data.train.", "data.test."))}
+    keys = {key for key in loading.known_keys() if not key.startswith(("data.train.", "data.test."))}
     assert told == of_a_source | {key for key in keys if not any(other.startswith(f"{key}.") for other in keys)}
 
 

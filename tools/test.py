@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rdpose.cli import main
-from rdpose.legacy.command import arguments
+from rdpose.compat.command import arguments
 
 if __name__ == "__main__":
     main(["test", *arguments(sys.argv[1:])])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rdpose.plotting import plot_results
+from rdpose.visualization.results import plot_results
 
 ANNOTATIONS = Path("data/coco/annotations/person_keypoints_val2017.json")
 

@@ -12,18 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rdpose.memory import keep_freed
-    from rdpose.poses import Poses, draw
-    from rdpose.prediction import PoseEstimator, load
+    from rdpose.inference.estimator import PoseEstimator, load
+    from rdpose.structures import Poses, draw
+    from rdpose.utils.malloc import keep_freed
 
 __all__ = ["PoseEstimator", "Poses", "draw", "keep_freed", "load"]
 
 _HOMES = {
-    "PoseEstimator": "prediction",
-    "Poses": "poses",
-    "draw": "poses",
-    "keep_freed": "memory",
-    "load": "prediction",
+    "PoseEstimator": "inference.estimator",
+    "Poses": "structures",
+    "draw": "structures",
+    "keep_freed": "utils.malloc",
+    "load": "inference.estimator",
 }
 
 

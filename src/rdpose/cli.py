@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rdpose import memory
+from rdpose.utils import malloc
 
 app = typer.Typer(
     name="rdpose",
@@ -52,9 +52,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
 ) -> None:
     """Train a network; under `torchrun -m rdpose train ...` on several processes."""
-    from rdpose import distributed, training
+    from rdpose.engine import trainer
+    from rdpose.utils import distributed
 
-    weights = training.train(_request(config, overrides).settings, resume=resume)
+    weights = trainer.train(_request(config, overrides).settings, resume=resume)
     if distributed.is_main():
         print(f"weights: {weights}")
 
@@ -67,11 +68,11 @@ def test(
     boxes: Annotated[Path | None, typer.Option(help="Detected boxes to look at (COCO results).")] = None,
 ) -> None:
     """Test a network: a results file and the table of its figures."""
-    from rdpose import testing
+    from rdpose.engine import tester
 
     request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else [])])
     named = Path(request.weights) if request.weights else None
-    scores = testing.test_weights(request.settings, weights or named, bgr=request.bgr)
+    scores = tester.test_weights(request.settings, weights or named, bgr=request.bgr)
     if scores:
         print(scores)
 
@@ -126,9 +127,9 @@ def predict(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
 ) -> None:
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
-    from rdpose import predicting
+    from rdpose.predict import run
 
-    summary = predicting.predict(
+    summary = run.predict(
         sources,
         out=out,
         weights=weights,
@@ -157,9 +158,9 @@ def show(
     num: Annotated[int, typer.Option(help="People to show.")] = 8,
 ) -> None:
     """Draw training crops with their joints, neighbours and targets, to look at before one trains."""
-    from rdpose import showing
+    from rdpose.engine import preview
 
-    print(showing.show(_request(config, overrides).settings, out, num=num))
+    print(preview.show(_request(config, overrides).settings, out, num=num))
 
 
 @app.command()
@@ -174,10 +175,10 @@ def convert(
     ignore: Annotated[list[str] | None, typer.Option(help="Keys that may be left over.")] = None,
 ) -> None:
     """Convert other projects' weights into a file that carries its settings."""
-    from rdpose.legacy import conversion
+    from rdpose.checkpoints import convert as converting
 
     print(
-        conversion.convert(
+        converting.convert(
             old,
             new,
             variant=variant,
@@ -213,9 +214,9 @@ def export(
 @app.command()
 def info(file: Annotated[Path, typer.Argument(help="Weights of any layout.")]) -> None:
     """What a weights file holds."""
-    from rdpose.legacy import conversion
+    from rdpose.checkpoints import convert as converting
 
-    print(conversion.info(file))
+    print(converting.info(file))
 
 
 @app.command()
@@ -224,15 +225,15 @@ def weights(
     out: Annotated[Path, typer.Option(help="Folder to fetch into.")] = Path("models/pytorch"),
 ) -> None:
     """List known public weights, or fetch one."""
-    from rdpose.legacy import zoo
+    from rdpose.checkpoints import zoo
 
     print(zoo.fetch(name, out) if name else zoo.table())
 
 
 def _request(config: Path, overrides: Sequence[str] | None):
     """Settings and weights that a file and its overrides ask for; what has no meaning here is said."""
-    from rdpose import distributed
-    from rdpose.legacy import settings as legacy
+    from rdpose.compat import settings as legacy
+    from rdpose.utils import distributed
 
     request = legacy.read(config, list(overrides or []))
     for note in request.notes if distributed.is_main() else ():
@@ -246,7 +247,7 @@ def _boxes(path: Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (`sys.argv` by default); exits with its status."""
-    memory.keep_freed()
+    malloc.keep_freed()
     try:
         app(args=list(arguments) if arguments is not None else None)
     except (ValueError, OSError, ImportError) as error:

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import anatomy, config, drawing, prediction, testing, training
+from rdpose import drawing
+from rdpose.checkpoints import load as weight_files
+from rdpose.config import loading
+from rdpose.config.schema import Settings
 from rdpose.data import annotations as annotation_files
 from rdpose.data import sources, synthetic
-from rdpose.data.loading import PictureDataset
+from rdpose.data.loaders import PictureDataset
 from rdpose.data.people import People
-from rdpose.legacy import weights as weight_files
+from rdpose.engine import tester, trainer
+from rdpose.inference import estimator
 from rdpose.models.rdpose import RDPose
-from rdpose.progress import Bar, clock
-from rdpose.settings import Settings
+from rdpose.utils.progress import Bar, clock
+from rdpose.visualization import decoupling
 
 NUM_PICTURES = {"train2017": 600, "val2017": 100}
 VARIETY = 0.25
@@ -42,17 +46,17 @@ def run(
     started = time.monotonic()
     settings = demo_settings(out, seed, overrides)
     render(Path(settings.data.root), num_pictures, seed)
-    best = training.train(settings, resume=True)  # an interrupted demo goes on where it stopped
-    scores = testing.test_weights(settings, best)
+    best = trainer.train(settings, resume=True)  # an interrupted demo goes on where it stopped
+    scores = tester.test_weights(settings, best)
     yield f"\n{scores}\n"
     network, _, skeleton = weight_files.load_network(best)
     assert isinstance(network, RDPose)
     people, _ = sources.testing_people(settings.data, settings.test, skeleton)
     yield f"people found:          {draw_found(best, people, out / 'found.png', num=6)}"
     crops = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
-    yield f"inside the method:     {drawing.save(out / 'decoupling.png', anatomy.draw(network, crops))}"
+    yield f"inside the method:     {drawing.save(out / 'decoupling.png', decoupling.draw(network, crops))}"
     real = annotation_files.read(photographs, photographs.parent, skeleton=skeleton) if photographs else people
-    yield f"the shipped network:   {draw_found(prediction.shipped_weights(), real, out / 'shipped.png', num=4)}"
+    yield f"the shipped network:   {draw_found(estimator.shipped_weights(), real, out / 'shipped.png', num=4)}"
     yield f"weights:               {best}"
     yield f"time:                  {clock(time.monotonic() - started)}"
 
@@ -60,7 +64,7 @@ def run(
 def demo_settings(out: Path, seed: int, overrides: Sequence[str]) -> Settings:
     """The demo's settings file, with its places below `out`."""
     path = Path(str(files("rdpose") / "demo.yaml"))
-    return config.load(path, [f"output_dir={out / 'output'}", f"data.root={out / 'data'}", f"seed={seed}", *overrides])
+    return loading.load(path, [f"output_dir={out / 'output'}", f"data.root={out / 'data'}", f"seed={seed}", *overrides])
 
 
 def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:
@@ -85,7 +89,7 @@ def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:
 def draw_found(weights: Path, people: People, path: Path, *, num: int) -> Path:
     """The first pictures of these people, with what a network found."""
     few = people.select(np.flatnonzero(people.image_index < num))
-    found, _ = testing.find_by(weights, few)
+    found, _ = tester.find_by(weights, few)
     drawn = []
     for image in range(min(num, people.num_images)):
         mine = few.image_index[found.rows] == image

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from rdpose.models.box_conditioning import NUM_MAPS
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling, anchor_offsets, features_at, peak
-from rdpose.models.neighbour_map import NUM_MAPS
 
 
 def by_hand(module: FeatureDecoupling, features: np.ndarray, x: int, y: int) -> np.ndarray:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rdpose.losses import heatmap_loss
+from rdpose.engine.training_step import LossWeights, RDPoseForTraining
 from rdpose.models import builders
+from rdpose.models.box_conditioning import box_maps
 from rdpose.models.decoupling import FeatureDecoupling
-from rdpose.models.neighbour_map import box_maps
+from rdpose.models.losses import heatmap_loss
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
-from rdpose.models.training_step import LossWeights, RDPoseForTraining
 
 NEIGHBOURS = torch.tensor([[[0.0, 0.0, 30.0, 60.0], [0.0, 0.0, 0.0, 0.0]]])
 BOX = torch.tensor([[20.0, 10.0, 50.0, 90.0]])

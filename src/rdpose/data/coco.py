@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import categories, geometry, skeletons
+from rdpose import geometry, skeletons
+from rdpose.data import categories
 from rdpose.data.people import NO_BOX, People, assemble, reorder
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpose import files, geometry
+from rdpose import geometry
 from rdpose.data.people import People, assemble
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows
+from rdpose.io import files
 
 
 def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import files, geometry
+from rdpose import geometry
 from rdpose.data.people import People, assemble, reorder
 from rdpose.data.tables import Rows, column
+from rdpose.io import files
 from rdpose.skeletons import MPII_16, Skeleton
 
 PIXELS_PER_SCALE = 200

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rdpose.data import pictures
 from rdpose.geometry import AREA_OF_BOX
+from rdpose.io import images as picture_files
 from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
@@ -88,21 +88,21 @@ class People:
         return len(self.image_id)
 
     def image_path(self, image: int) -> str:
-        """Where the picture in row `image` lies, as `pictures.read` takes it."""
+        """Where the picture in row `image` lies, as `images.read` takes it."""
         return os.path.join(self.image_roots[self.image_source[image]], self.image_name[image])
 
     def picture(self, image: int) -> np.ndarray:
         """The picture in row `image`, (height, width, 3) RGB uint8, of the size that the annotations count in.
 
         Raises:
-            FileNotFoundError, ValueError: as `pictures.read`.
+            FileNotFoundError, ValueError: as `images.read`.
         """
-        return pictures.read(self.image_path(image), size_wh=self.image_size[image])
+        return picture_files.read(self.image_path(image), size_wh=self.image_size[image])
 
     def check_pictures(self) -> None:
         """Raises FileNotFoundError where pictures of people who can be trained on are not in their folders."""
         paths = [self.image_path(image) for image in np.unique(self.image_index[self.trainable()])]
-        if absent := pictures.missing(paths):
+        if absent := picture_files.missing(paths):
             count = f"{len(absent)} of {len(paths)} pictures are not there, the first: " if len(absent) > 1 else ""
             raise FileNotFoundError(f"{count}picture {absent[0]} does not exist; check the folder of pictures")
 

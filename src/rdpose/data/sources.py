@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rdpose import skeletons
+from rdpose.config.schema import DataSettings, SourceSettings, TestSettings
 from rdpose.data import annotations as annotation_files
 from rdpose.data import detections, people
 from rdpose.data.people import People
-from rdpose.settings import DataSettings, SourceSettings, TestSettings
 from rdpose.skeletons import Skeleton
 
 

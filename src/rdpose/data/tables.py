@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rdpose import files, geometry
+from rdpose import geometry
+from rdpose.io import files
 
 Rows = Sequence[dict[str, Any]]
 

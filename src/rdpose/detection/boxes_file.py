@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import categories, geometry
+from rdpose import geometry
+from rdpose.data import categories
 from rdpose.detection.detections import Detections, sift
-from rdpose.files import read_json, slashes
-from rdpose.video import VIDEO_ENDINGS
+from rdpose.io.files import read_json, slashes
+from rdpose.io.video import VIDEO_ENDINGS
 
 Key = int | str
 Row = Mapping[str, Any]

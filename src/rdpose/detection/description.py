@@ -25,7 +25,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rdpose import config
+from rdpose.config import loading
 
 Triple = tuple[float, float, float]
 
@@ -58,7 +58,7 @@ def read(path: Path) -> Description:
         ValueError: it is no YAML, or describes no detector; the message names file and field.
     """
     try:
-        return Description.model_validate(config.read_yaml(path))
+        return Description.model_validate(loading.read_yaml(path))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{path} does not describe a detector: {faults}") from None

@@ -8,11 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rdpose import geometry, onnx_session
+from rdpose import geometry
+from rdpose.backends import onnx_session
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
 from rdpose.detection.detections import Detections, clip, sift
-from rdpose.files import in_a_line
+from rdpose.io.files import in_a_line
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""

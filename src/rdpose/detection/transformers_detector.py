@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from rdpose import distributed
 from rdpose.detection.detections import Detections, clip, sift
-from rdpose.files import in_a_line
+from rdpose.io.files import in_a_line
+from rdpose.utils import distributed
 
 
 class TransformersDetector:

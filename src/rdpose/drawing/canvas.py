@@ -15,18 +15,6 @@ _FAR = 1 << 15  # beyond this a coordinate overflows OpenCV's fixed-point arithm
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 9)
 
 
-def checked(picture: np.ndarray) -> np.ndarray:
-    """The picture itself if it is (height, width, 3) uint8.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        found = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-        raise ValueError(f"a picture must be a (height, width, 3) RGB uint8 array; got {found}")
-    return np.ascontiguousarray(picture)
-
-
 @dataclass
 class Canvas:
     """A picture that is drawn upon in place. `unit` is the width of a fine line in it."""

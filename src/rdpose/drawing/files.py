@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rdpose import files
-from rdpose.drawing.canvas import checked
+from rdpose.io import files
+from rdpose.io.images import checked
 
 _OPTIONS = {
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 4],

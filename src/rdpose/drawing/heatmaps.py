@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdpose.drawing.canvas import Canvas, checked
+from rdpose.drawing.canvas import Canvas
+from rdpose.io.images import checked
 
 ANCHOR_COLOR = (80, 255, 220)
 OPACITY = 0.85

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from rdpose.drawing.canvas import checked, text_size, write
+from rdpose.drawing.canvas import text_size, write
+from rdpose.io.images import checked
 
 PAPER = 255
 INK = (30, 30, 36)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rdpose.drawing import colors as scheme_of
-from rdpose.drawing.canvas import Canvas, checked, text_height, write_label
+from rdpose.drawing.canvas import Canvas, text_height, write_label
+from rdpose.io.images import checked
 from rdpose.skeletons import Skeleton
 
 OUTLINE = (24, 24, 28)

@@ -17,11 +17,12 @@ from typing import Any
 
 from hotcoco import COCO, COCOeval
 
-from rdpose import files, skeletons
+from rdpose import skeletons
 from rdpose.evaluation import results
 from rdpose.evaluation.labels import is_labelled
 from rdpose.evaluation.scores import Scores
 from rdpose.geometry import AREA_OF_BOX
+from rdpose.io import files
 from rdpose.skeletons import Skeleton
 
 FIGURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")

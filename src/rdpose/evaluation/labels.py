@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import files
 from rdpose.data.tables import find_rows
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
+from rdpose.io import files
 from rdpose.skeletons import Skeleton
 
 

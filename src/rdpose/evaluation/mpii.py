@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from rdpose import files
 from rdpose.evaluation import labels, results
 from rdpose.evaluation.pck import share
 from rdpose.evaluation.scores import Scores
+from rdpose.io import files
 from rdpose.skeletons import MPII_16, Skeleton
 
 COLUMNS = {

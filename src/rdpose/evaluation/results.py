@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from rdpose import categories, files, skeletons
+from rdpose import skeletons
+from rdpose.data import categories
+from rdpose.io import files
 from rdpose.skeletons import Skeleton
 
 Source = Path | str | Sequence[dict[str, Any]]

@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from rdpose import exported
+from rdpose.backends import exported
+from rdpose.checkpoints import load as weight_files
 from rdpose.export import check, crops, graph
 from rdpose.export.check import Figures
-from rdpose.legacy import weights as weight_files
 from rdpose.models.fuse import fused
 
 __all__ = ["ExportReport", "Figures", "export"]

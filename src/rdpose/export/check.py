@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdpose import exported, heatmaps
+from rdpose import heatmaps
+from rdpose.backends import exported
+from rdpose.config.schema import Settings
 from rdpose.data.crops import PictureCrops
-from rdpose.inference import Network
-from rdpose.settings import Settings
+from rdpose.inference.pipeline import Network
 
 MOST = 8
 """Batches that are compared."""

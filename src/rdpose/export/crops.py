@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from rdpose import geometry
+from rdpose.config.schema import Settings
 from rdpose.data import annotations as annotation_files
-from rdpose.data import pictures, synthetic
+from rdpose.data import synthetic
 from rdpose.data.crops import PictureCrops, crop_people
-from rdpose.data.loading import PictureDataset
+from rdpose.data.loaders import PictureDataset
 from rdpose.data.people import People
-from rdpose.settings import Settings
+from rdpose.io import images
 
 MOST = 128
 """Pictures that calibrate: more change the ranges no more."""
@@ -45,7 +46,7 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
         dataset = _annotated(annotation_files.read(annotations, folder), annotations, settings)
         chosen = [dataset[int(index)] for index in spread(len(dataset))]
     else:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pictures.PICTURE_ENDINGS)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.PICTURE_ENDINGS)
         chosen = [whole(paths[index], settings) for index in spread(len(paths))]
     if not chosen:
         raise ValueError(f"{annotations or folder} has no pictures of people; give some dozens to calibrate with")
@@ -55,7 +56,7 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
 def _annotated(people: People, annotations: Path, settings: Settings) -> PictureDataset:
     """Everybody but groups in the pictures that are there."""
     paths = [people.image_path(image) for image in range(people.num_images)]
-    absent = set(pictures.missing(paths))
+    absent = set(images.missing(paths))
     there = np.array([path not in absent for path in paths])
     if not there.any():
         raise ValueError(
@@ -69,7 +70,7 @@ def _annotated(people: People, annotations: Path, settings: Settings) -> Picture
 
 def whole(path: Path, settings: Settings) -> PictureCrops:
     """A picture as one box."""
-    picture = pictures.read(path)
+    picture = images.read(path)
     box = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float32)
     return crop_people(picture, box, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rdpose import exported, heatmaps
-from rdpose.checkpoint import HEADER, to_header
-from rdpose.settings import Settings
+from rdpose import heatmaps
+from rdpose.backends import exported
+from rdpose.checkpoints.native import HEADER, to_header
+from rdpose.config.schema import Settings
 from rdpose.skeletons import Skeleton
 
 OPSET = 18

@@ -10,7 +10,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from rdpose import exported
+from rdpose.backends import exported
 from rdpose.data.crops import PictureCrops
 
 BACKBONE = "backbone."

@@ -11,10 +11,10 @@ from functools import partial
 
 from torch import nn
 
-from rdpose.models import efficientnet, hrnet, resnet, unet
+from rdpose.models.backbones import efficientnet, hrnet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
-from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose, number_of
+from rdpose.models.reference import OfficialRDPose
 
 RESNETS: dict[str, Callable[[], nn.Module]] = {
     f"resnet{depth}": partial(resnet.SimpleBaseline, depth) for depth in (18, 34, 50, 101, 152)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rdpose.models.neighbour_map import NUM_MAPS
+from rdpose.models.box_conditioning import NUM_MAPS
 
 
 class FeatureDecoupling(nn.Module):

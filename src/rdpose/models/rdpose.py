@@ -4,7 +4,7 @@
     heatmaps = network(crops)                                   # crops (batch, 3, height, width) RGB uint8
 
 Inference is one pass: direct centre map, anchor at its peak, decoupled heatmaps. What training
-adds (PDM, losses) lives in `training_step.py`; this module cannot contain it.
+adds (PDM, losses) lives in `engine/training_step.py`; this module cannot contain it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from rdpose.models.box_conditioning import NeighbourMap, box_maps
 from rdpose.models.decoupling import init_conv, peak
-from rdpose.models.neighbour_map import NeighbourMap, box_maps
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

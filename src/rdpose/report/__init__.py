@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdpose import evaluation, files
+from rdpose import evaluation
 from rdpose.data import annotations as annotation_files
 from rdpose.data.people import People
 from rdpose.evaluation import Scores
+from rdpose.io import files
 from rdpose.report import cases, page
 from rdpose.report.analysis import Analysis, analyse
 from rdpose.skeletons import CROWDPOSE_14, Skeleton

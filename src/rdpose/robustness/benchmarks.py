@@ -11,9 +11,9 @@ import torch
 
 from rdpose import geometry
 from rdpose.data import annotations as annotation_files
-from rdpose.data import augment
+from rdpose.data import transforms
 from rdpose.data.crops import PictureCrops, neighbours_in_crop
-from rdpose.data.loading import PictureDataset
+from rdpose.data.loaders import PictureDataset
 from rdpose.data.people import People
 from rdpose.evaluation import coco
 from rdpose.skeletons import Skeleton
@@ -63,7 +63,7 @@ class Benchmark:
 
         Args:
             image_size: (width, height).
-            box_noise: shift and growth of every box, own and others', see `augment.disturb_boxes`.
+            box_noise: shift and growth of every box, own and others', see `transforms.disturb_boxes`.
         """
         return _crops(self, image_size, max_neighbours, box_noise)
 
@@ -117,7 +117,7 @@ def read(
 def noisy(people: People, noise: float) -> People:
     """The same people with boxes moved and resized by N(0, noise) of their size; each as in every other call."""
     boxes = geometry.xywh_to_xyxy(people.box_xywh)
-    moved = augment.disturb_boxes(np.random.default_rng(NOISE_SEED), boxes, noise)
+    moved = transforms.disturb_boxes(np.random.default_rng(NOISE_SEED), boxes, noise)
     return replace(people, box_xywh=geometry.xyxy_to_xywh(moved))
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import torch
 
+from rdpose.config.schema import Settings
 from rdpose.data.crops import PictureCrops
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import PoseNetwork, has_anchor, knows_boxes, look
 from rdpose.robustness.measures import measure, measure_by_hidden_share
-from rdpose.settings import Settings
 
 TABLE_NOISE = (0.0, 0.12)
 CURVE_NOISE = (0.06, 0.18, 0.24)

@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rdpose import geometry, heatmaps
 from rdpose.data.crops import PictureCrops
-from rdpose.models.official import OfficialRDPose
 from rdpose.models.rdpose import RDPose
+from rdpose.models.reference import OfficialRDPose
 
 PoseNetwork = RDPose | OfficialRDPose
 BATCH_SIZE = 64

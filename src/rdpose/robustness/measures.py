@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdpose import testing
+from rdpose.config.schema import Settings
 from rdpose.data.people import OCCLUDED
+from rdpose.engine import tester
 from rdpose.evaluation import coco
 from rdpose.evaluation.misassignment import similarities
 from rdpose.oks import THRESHOLDS
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import Seen
-from rdpose.settings import Settings
 
 HIDDEN_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 """Edges of the bins of the share of a person's labelled joints that is occluded."""
@@ -86,9 +86,9 @@ def _shares(alike: Likeness) -> dict[str, float]:
 
 def average_precision(benchmark: Benchmark, seen: Seen, settings: Settings) -> float:
     """COCO's AP over the benchmark's pictures."""
-    found = testing.Found(seen.rows, seen.joints, seen.confidence)
+    found = tester.Found(seen.rows, seen.joints, seen.confidence)
     truth = benchmark.truth
-    rows = testing.to_results(benchmark.people, found, settings)
+    rows = tester.to_results(benchmark.people, found, settings)
     return coco.figures(truth, coco.load_results(rows, truth), image_ids=benchmark.image_ids)[0]
 
 

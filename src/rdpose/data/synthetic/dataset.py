@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rdpose import files, geometry
+from rdpose import geometry
 from rdpose.data.synthetic.scenes import Person, Scene, render_scene
+from rdpose.io import files
 from rdpose.skeletons import COCO_17
 
 JPEG_QUALITY = 92

@@ -1,0 +1,1 @@
+"""Exported networks, which stand wherever a network stands."""

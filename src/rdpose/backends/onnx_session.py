@@ -1,0 +1,35 @@
+"""An ONNX file opened by ONNX Runtime on the processor: a network of ours, or anybody's detector."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from rdpose.io.files import in_a_line
+
+SILENT = 4
+"""What the runtime would print is said in our errors."""
+
+
+def open_session(path: Path, *, threads: int = 0, remedy: str) -> Any:
+    """An `onnxruntime.InferenceSession` of the file.
+
+    Args:
+        threads: of the processor; 0 leaves the runtime's choice.
+        remedy: what to do about a file that it cannot read, for the message.
+
+    Raises:
+        ImportError: ONNX Runtime is not installed.
+        ValueError: the file is damaged, or no network.
+    """
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ImportError(f"{path} needs ONNX Runtime: pip install 'rdpose[onnx]'") from error
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, SILENT
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of many classes
+        raise ValueError(f"{path} is damaged or no network ({in_a_line(error)}); {remedy}") from None

@@ -1,0 +1,1 @@
+"""Weights files: ours, and other projects' read and converted."""

@@ -1,0 +1,1 @@
+"""The HRNet family's settings (YAML, `KEY value`) and commands, translated."""

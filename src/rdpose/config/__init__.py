@@ -1,0 +1,1 @@
+"""Settings: their groups and defaults, and how they are read."""

@@ -1,0 +1,270 @@
+"""PoseEstimator: pictures and boxes to poses, the people of many pictures in one batch.
+
+estimator = rdpose.load("weights.safetensors")
+poses = estimator(image, boxes)                          # (height, width, 3) RGB uint8, (N, 4) xyxy -> Poses
+several = estimator.many([image, other], [boxes, None])  # None: the whole picture is one box
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from rdpose import geometry, heatmaps, oks
+from rdpose.data.crops import PictureCrops, crop_people
+from rdpose.inference.pipeline import Inference, open_network
+from rdpose.skeletons import Skeleton
+from rdpose.structures import Poses
+from rdpose.utils import distributed
+
+SHIPPED = "weights/small.safetensors"
+"""The network inside the package, which `load()` takes."""
+
+
+class Task(NamedTuple):
+    """A picture and where to look in it."""
+
+    picture: np.ndarray
+    """(height, width, 3) RGB uint8."""
+    boxes_xyxy: ArrayLike | None = None
+    """(N, 4) pixels; None: the whole picture is one box."""
+    scores: ArrayLike | None = None
+    """(N,) how sure the detector is of each box; None: of all of them."""
+
+
+class _Prepared(NamedTuple):
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    crops: PictureCrops
+
+
+@dataclass(frozen=True)
+class PoseEstimator:
+    """Finds the joints of the people in given boxes.
+
+    Args:
+        inference: the network with its flip test and decoding.
+        image_size: (width, height) of the crops that the network takes.
+        device: where crops are sent.
+        max_neighbours: other people of a picture that a crop knows of.
+        neighbour_score: boxes from this score on are neighbours of the others.
+        joint_score: joints above this confidence make up a person's score.
+        same_person: OKS from which two poses of one picture count as one person; the better one stays.
+        keep_duplicates: give a pose for every box, the same person's too.
+        batch_size: crops that go through the network at once.
+        pictures_at_once: pictures that a stream may hold back to fill a batch.
+    """
+
+    inference: Inference
+    image_size: tuple[int, int]
+    device: torch.device
+    max_neighbours: int
+    neighbour_score: float
+    joint_score: float
+    same_person: float
+    keep_duplicates: bool
+    batch_size: int
+    pictures_at_once: int = 8
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints that are found."""
+        return self.inference.skeleton
+
+    def __call__(self, image: np.ndarray, boxes: ArrayLike | None = None, *, scores: ArrayLike | None = None) -> Poses:
+        """The people of one picture.
+
+        Args:
+            image: (height, width, 3) RGB uint8.
+            boxes: (N, 4) x1, y1, x2, y2 in pixels, one for each person; None takes the whole picture as one box.
+            scores: (N,) the detector's, 1 by default; they scale the poses' scores.
+
+        Returns:
+            A pose for each box, in their order. Where two boxes led to the same person the lower score is left out
+            (`keep_duplicates` keeps it); `boxes_xyxy` of the result says which box is whose.
+
+        Raises:
+            ValueError: not such a picture, or a box without area.
+        """
+        return next(self.stream([Task(image, boxes, scores)]))
+
+    def many(self, images: Sequence[np.ndarray], boxes: Sequence[ArrayLike | None] | None = None) -> list[Poses]:
+        """The people of several pictures, batched across them; `images` and `boxes` as one call takes them each.
+
+        Raises:
+            ValueError: as a call does, or there are not as many boxes as pictures.
+        """
+        if boxes is not None and len(boxes) != len(images):
+            raise ValueError(f"{len(boxes)} arrays of boxes for {len(images)} pictures: give one (N, 4) array for each")
+        return list(self.stream(map(Task, images, [None] * len(images) if boxes is None else boxes)))
+
+    def stream(self, tasks: Iterable[Task]) -> Iterator[Poses]:
+        """Poses of each picture in turn, for as many as there are; memory holds `pictures_at_once` and no more."""
+        for group in self._groups(tasks):
+            yield from self._finish(group)
+
+    def heatmaps(self, image: np.ndarray, boxes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """What the network says before joints are read off it.
+
+        Returns:
+            Crops (N, height, width, 3) RGB uint8 and heatmaps (N, joints, height / stride, width / stride) float32.
+        """
+        crops = self._prepare(Task(image, boxes)).crops
+        width, height = self.image_size
+        if not len(crops.index):
+            return np.zeros((0, height, width, 3), np.uint8), np.zeros((0, self.skeleton.num_joints, 0, 0), np.float32)
+        batches = (tuple(part.to(self.device) for part in batch.inputs) for batch in crops.batches(self.batch_size))
+        maps = torch.cat([self.inference.heatmaps(*batch).float().cpu() for batch in batches])
+        return np.ascontiguousarray(crops.image.permute(0, 2, 3, 1).numpy()), maps.numpy()
+
+    def _prepare(self, task: Task) -> _Prepared:
+        picture = _checked_picture(task.picture)
+        height, width = picture.shape[:2]
+        boxes = _checked_boxes([[0, 0, width, height]] if task.boxes_xyxy is None else task.boxes_xyxy)
+        scores = np.ones(len(boxes), np.float32) if task.scores is None else np.asarray(task.scores, np.float32)
+        if scores.shape != (len(boxes),):
+            raise ValueError(f"{len(boxes)} boxes with scores of shape {scores.shape}: give one score for each box")
+        if not np.isfinite(scores).all():
+            raise ValueError(f"a box's score is {scores[~np.isfinite(scores)][0]}: give numbers")
+        known = scores >= self.neighbour_score
+        crops = crop_people(picture, boxes, self.image_size, max_neighbours=self.max_neighbours, known=known)
+        return _Prepared(boxes, scores, crops)
+
+    def _groups(self, tasks: Iterable[Task]) -> Iterator[list[_Prepared]]:
+        """Pictures in their order, as many at once as one batch takes."""
+        group: list[_Prepared] = []
+        people = 0
+        for one in map(self._prepare, tasks):
+            if group and people + len(one.scores) > self.batch_size:
+                yield group
+                group, people = [], 0
+            group.append(one)
+            people += len(one.scores)
+            if len(group) == self.pictures_at_once:
+                yield group
+                group, people = [], 0
+        if group:
+            yield group
+
+    def _finish(self, waiting: list[_Prepared]) -> Iterator[Poses]:
+        joints, confidence = self._look(PictureCrops.together(one.crops for one in waiting))
+        ends = np.cumsum([len(one.scores) for one in waiting])
+        for one, end in zip(waiting, ends, strict=True):
+            own = slice(end - len(one.scores), end)
+            yield self._poses(one, joints[own], confidence[own])
+
+    def _look(self, crops: PictureCrops) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (people, joints, 2) in picture pixels and confidence (people, joints) of all pictures' people."""
+        nobody = np.zeros((0, self.skeleton.num_joints, 2), np.float32)
+        if not len(crops.index):
+            return nobody, nobody[..., 0]
+        batches = crops.batches(self.batch_size)
+        joints, confidence = zip(*(self.inference.in_picture(batch, self.device) for batch in batches), strict=True)
+        return torch.cat(joints).numpy(), torch.cat(confidence).numpy()
+
+    def _poses(self, one: _Prepared, joints: np.ndarray, confidence: np.ndarray) -> Poses:
+        scores = oks.rescore(one.scores, confidence, self.joint_score)
+        poses = Poses(joints, confidence, scores, one.boxes_xyxy, self.skeleton)
+        if self.keep_duplicates or len(poses) < 2:
+            return poses
+        areas = geometry.crop_area(geometry.xyxy_to_xywh(one.boxes_xyxy), self.image_size[0] / self.image_size[1])
+        same_picture = np.zeros(len(poses), np.int64)
+        return poses[oks.oks_nms(joints, scores, areas, same_picture, self.skeleton.sigmas, self.same_person)]
+
+
+def load(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    flip: bool | None = None,
+    decode: heatmaps.Decoding | None = None,
+    zoom: Sequence[str] | None = None,
+    keep_duplicates: bool = False,
+    batch_size: int = 32,
+) -> PoseEstimator:
+    """A pose estimator from a weights file, with the settings that it carries.
+
+    On a processor with glibc, `rdpose.keep_freed()` at a program's start halves the time that many people take.
+
+    Args:
+        weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
+            .xml); None is the one that comes with the package.
+        device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks choose theirs.
+        flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
+        decode: "quarter", "dark" or "argmax"; as the weights say by default.
+        zoom: names of the joints that a second look finds more closely (twice the time), () for none; as the weights
+            say by default.
+        keep_duplicates: give a pose for every box, also where two led to the same person.
+        batch_size: crops that go through the network at once.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no such network, or an argument is unknown, or the device is not there.
+    """
+    if decode is not None and decode not in get_args(heatmaps.Decoding):
+        raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
+    if isinstance(zoom, str | bool):
+        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
+    network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
+    where = torch.device("cpu")
+    if isinstance(network, nn.Module):
+        where = distributed.device_named(device)
+        network = distributed.place(network, where)
+    asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
+    test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})
+    return PoseEstimator(
+        inference=Inference.of(network, skeleton, test, sigma=settings.model.sigma),
+        image_size=settings.model.image_size,
+        device=where,
+        max_neighbours=settings.data.max_neighbours,
+        neighbour_score=test.neighbour_score,
+        joint_score=test.joint_score,
+        same_person=test.oks_nms,
+        keep_duplicates=keep_duplicates,
+        batch_size=batch_size,
+    )
+
+
+def shipped_weights() -> Path:
+    """The weights inside the package.
+
+    Raises:
+        FileNotFoundError: this copy of the package was built without them.
+    """
+    path = Path(str(files("rdpose") / SHIPPED))
+    if not path.is_file():
+        raise FileNotFoundError(f"this copy of rdpose has no network of its own ({path}): name a weights file")
+    return path
+
+
+def _checked_picture(picture: np.ndarray) -> np.ndarray:
+    array = np.asarray(picture)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+        raise ValueError(
+            f"a picture is (height, width, 3) RGB uint8; got shape {array.shape} of {array.dtype}: convert it first"
+        )
+    return array
+
+
+def _checked_boxes(boxes: ArrayLike) -> np.ndarray:
+    """(N, 4) float32 of boxes that have an area."""
+    array = np.asarray(boxes, np.float32)
+    array = array.reshape(0, 4) if not array.size else array
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"boxes are (N, 4) x1, y1, x2, y2; got shape {array.shape}")
+    bad = np.flatnonzero(~geometry.valid_boxes(geometry.xyxy_to_xywh(array)))
+    if len(bad):
+        raise ValueError(
+            f"box {bad[0]} ({array[bad[0]].tolist()}) has no area: give x1, y1, x2, y2 in pixels, not width and height"
+        )
+    return array

@@ -1,0 +1,1 @@
+"""Networks from a picture to a feature map."""

@@ -1,0 +1,1 @@
+"""What `rdpose predict` does: sources, the boxes of their people, poses, files."""

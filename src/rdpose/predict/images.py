@@ -1,0 +1,81 @@
+"""Pictures: read, find, draw, write, batched across them."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rdpose import drawing
+from rdpose.detection import DetectionsFile
+from rdpose.inference.estimator import Task
+from rdpose.predict.job import Job
+from rdpose.predict.sources import Input
+from rdpose.predict.writers import PICTURES_RESULTS, ResultsFile, picture_place
+from rdpose.structures import Poses, draw
+from rdpose.utils.progress import Bar
+
+MOST_HEATMAPS = 12
+"""People of one picture whose heatmaps are drawn."""
+_NAMES = "its first are of {}; rows name pictures by file_name, or by an image_id that ends the picture's name"
+
+
+def run(pictures: Sequence[Input], job: Job) -> None:
+    """Find the people of `pictures`; writes results.json and, if asked, drawn pictures and heatmaps.
+
+    Raises:
+        ValueError: the file of boxes knows none of the pictures.
+    """
+    _check_names(pictures, job)
+    waiting: deque[tuple[Input, Task]] = deque()
+
+    def tasks() -> Iterator[Task]:
+        for one in pictures:
+            if job.stop.is_set():
+                return
+            try:
+                picture = one.read()
+            except (OSError, ValueError) as error:
+                job.leave_out(error)
+                continue
+            waiting.append((one, job.task(picture, one.name)))
+            yield waiting[-1][1]
+
+    path = job.out / PICTURES_RESULTS
+    with ResultsFile(path) as results, Bar("predicting", total=len(pictures), unit="pictures") as bar:
+        for poses in job.estimator.stream(tasks()):
+            one, task = waiting.popleft()
+            rows = poses.to_coco(job.image_id(one.name), category_id=job.category_id)
+            results.add(row | {"file_name": one.name} for row in rows)
+            job.num_people += len(poses)
+            _draw(one, task, poses, job)
+            bar.advance()
+    job.files.append(path)
+
+
+def _draw(one: Input, task: Task, poses: Poses, job: Job) -> None:
+    if job.draw:
+        drawing.save(picture_place(job.out, one.name), draw(task.picture, poses))
+    if job.heatmaps and len(poses):
+        crops, maps = job.estimator.heatmaps(task.picture, task.boxes_xyxy)
+        pairs = list(zip(crops, maps.max(axis=1), strict=True))[:MOST_HEATMAPS]
+        rows = [[crop, drawing.draw_heatmap(crop, np.maximum(heatmap, 0))] for crop, heatmap in pairs]
+        drawing.save(picture_place(job.out / "heatmaps", one.name), drawing.panel(rows, titles=("crop", "all joints")))
+
+
+def _check_names(pictures: Sequence[Input], job: Job) -> None:
+    boxes = job.detector
+    if not isinstance(boxes, DetectionsFile):
+        return
+    unknown = [one.name for one in pictures if one.name not in boxes]
+    if len(unknown) == len(pictures):
+        more = f" and {len(unknown) - 1} more, which is all of them" if len(unknown) > 1 else ""
+        raise ValueError(
+            f"{boxes.name} has no boxes of {unknown[0]}{more}: {boxes.fault or _NAMES.format(boxes.first)}"
+        )
+    if unknown:
+        print(
+            f"{len(unknown)} of {len(pictures)} pictures have no boxes in the file: {unknown[0]}, ...", file=sys.stderr
+        )

@@ -1,0 +1,88 @@
+"""Videos: frames in, poses with identities out, while it runs; memory does not grow with the video."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
+
+from rdpose.detection import DetectionsFile
+from rdpose.inference.estimator import Task
+from rdpose.inference.tracking import Tracker
+from rdpose.io.video import Frame, Video, VideoWriter
+from rdpose.predict.job import Job
+from rdpose.predict.sources import Input
+from rdpose.predict.writers import ResultsFile, places
+from rdpose.structures import draw
+from rdpose.utils.progress import Bar
+
+
+def run(one: Input, job: Job) -> None:
+    """Find and follow the people of a video, a camera or a stream; writes NAME.json and, if asked, NAME.mp4.
+
+    One that cannot be opened, or of which no frame can be read, is named, left out and counted.
+    """
+    try:
+        video = Video.open(one.source)
+    except (OSError, ValueError) as error:
+        job.leave_out(error)
+        return
+    with video:
+        frames = iter(video)
+        first = next(frames, None)
+        if first is None:
+            remedy = "fetch the file again, or check the camera or the address"
+            job.leave_out(ValueError(f"{one.source}: not one frame can be read; {remedy}"))
+        else:
+            _follow(one, video, chain([first], frames), job)
+
+
+def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None:
+    place, results_path = places(job.out, one.name, is_picture=False)
+    waiting: deque[Frame] = deque()
+    with ExitStack() as stack:
+        writer = stack.enter_context(VideoWriter(place, fps=video.fps)) if job.draw else None
+        results = stack.enter_context(ResultsFile(results_path))
+        bar = stack.enter_context(Bar(one.name, total=video.num_frames, unit="frames", quiet=video.live))
+        if video.live:
+            print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
+        # A camera's picture is answered before the next one is taken.
+        estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
+        tracker = Tracker(estimator.skeleton)
+        for poses in estimator.stream(_tasks(one, frames, waiting, job)):
+            frame = waiting.popleft()
+            poses = replace(poses, ids=tracker.update(poses, frame.seconds))
+            more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
+            results.add(row | more for row in poses.to_coco(frame.index, category_id=job.category_id))
+            if writer:
+                writer.write(draw(frame.picture, poses), frame.seconds)
+            job.num_people += len(poses)
+            bar.advance()
+        _say_if_short(one, video, bar.done, job)
+        _say_if_unknown(one, bar.done, job)
+    job.files.append(results_path)
+
+
+def _tasks(one: Input, frames: Iterable[Frame], waiting: deque[Frame], job: Job) -> Iterator[Task]:
+    for frame in frames:
+        if job.stop.is_set():
+            return
+        waiting.append(frame)
+        yield job.task(frame.picture, f"{one.name}/{frame.index}")
+
+
+def _say_if_unknown(one: Input, num_frames: int, job: Job) -> None:
+    boxes = job.detector
+    if not isinstance(boxes, DetectionsFile) or any(f"{one.name}/{index}" in boxes for index in range(num_frames)):
+        return
+    rows = "rows name a frame by image_id, from 0, or the video by file_name, or both"
+    reason = boxes.fault or f"its first are of {boxes.first}; {rows}"
+    print(f"{one.name}: {boxes.name} has no boxes of its frames: {reason}", file=sys.stderr)
+
+
+def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
+    if done < 0.98 * video.num_frames and not job.stop.is_set():
+        print(f"{one.name}: only {done} of {video.num_frames} frames could be read; is it cut off?", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What was found, and what the method does inside, drawn."""
