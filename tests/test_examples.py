@@ -48,8 +48,6 @@ def test_every_example_is_tried() -> None:
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_it_runs(name: str, weights: Path, frames, tmp_path: Path, monkeypatch, capsys) -> None:
-    if name == "follow_people.py":
-        pytest.importorskip("av")
     monkeypatch.chdir(tmp_path)
     for index, frame in enumerate(frames):
         drawing.save(f"frame{index}.png", frame)

@@ -28,7 +28,6 @@ from rdpose.models.rdpose import RDPose
 from rdpose.skeletons import COCO_17
 
 pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 from rdpose.export import ExportReport, check, crops, export
 

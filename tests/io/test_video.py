@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+import av
 import numpy as np
 import pytest
 
 from rdpose.io.video import FRAGMENT_SECONDS, VIDEO_ENDINGS, Video, VideoWriter
-
-av = pytest.importorskip("av")
 
 
 def flat(index: int, size_wh: tuple[int, int] = (64, 48)) -> np.ndarray:

@@ -14,6 +14,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -31,7 +32,6 @@ from rdpose.models import builders
 from rdpose.predict.run import predict
 from rdpose.predict.writers import ResultsFile
 
-av = pytest.importorskip("av")
 SKELETON = skeletons.COCO_17
 BOXES = [[5, 5, 30, 50], [30, 10, 25, 45]]
 # EXIF with orientation 6: turn right by 90 degrees

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -137,12 +137,11 @@ def engine_for(path: Path) -> Engine:
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is no exported network, which ends in {' or '.join(SUFFIXES)}")
-    engines: tuple[Engine, ...] = get_args(Engine) if path.suffix == ".onnx" else ("openvino",)
-    for name in engines:
-        if find_spec(name):
-            return name
-    extras = " or ".join(f"`pip install 'rdpose[{'onnx' if name == 'onnxruntime' else name}]'`" for name in engines)
-    raise ValueError(f"{path} needs an engine that is not installed; add one by {extras}")
+    if find_spec("openvino"):
+        return "openvino"
+    if path.suffix == ".onnx":
+        return "onnxruntime"
+    raise ValueError(f"{path} needs OpenVINO, which is not installed: `pip install 'rdpose[openvino]'`")
 
 
 def open_onnxruntime(path: Path, threads: int) -> Opened:

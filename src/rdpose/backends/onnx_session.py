@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,10 @@ def open_session(path: Path, *, threads: int = 0, remedy: str) -> Any:
         remedy: what to do about a file that it cannot read, for the message.
 
     Raises:
-        ImportError: ONNX Runtime is not installed.
         ValueError: the file is damaged, or no network.
     """
-    try:
-        runtime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError(f"{path} needs ONNX Runtime: pip install 'rdpose[onnx]'") from error
+    import onnxruntime as runtime  # which networks of torch do without
+
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, SILENT
     try:

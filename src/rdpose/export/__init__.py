@@ -23,7 +23,7 @@ from rdpose.models.fuse import fused
 __all__ = ["ExportReport", "Figures", "export"]
 
 SUFFIX: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml"}
-NEEDED = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "onnxruntime", "openvino")}
+NEEDED = {"onnx": ("onnx", "onnxscript"), "openvino": ("onnx", "onnxscript", "openvino")}
 """Packages: OpenVINO's files are made of ONNX's."""
 
 

@@ -4,7 +4,7 @@ with Video.open("street.mp4") as video, VideoWriter("found.mp4", fps=video.fps) 
     for frame in video:
         writer.write(rdpose.draw(frame.picture, estimator(frame.picture)), frame.seconds)
 
-Reading is OpenCV's (phones' rotated videos come out upright); writing needs the extra `video` (PyAV).
+Reading is OpenCV's (phones' rotated videos come out upright); writing is PyAV's.
 """
 
 from __future__ import annotations
@@ -113,14 +113,10 @@ class VideoWriter:
     Args:
         path: of the file; its folders are made.
         fps: the rate to declare; each frame has its own time.
-
-    Raises:
-        ImportError: PyAV is not installed.
     """
 
     def __init__(self, path: str | Path, *, fps: float) -> None:
         self.path, self.fps = Path(path), fps
-        self._av = _av()
         self._container: Any = None
         self._stream: Any = None
         self._size_wh: tuple[int, int] | None = None
@@ -147,8 +143,10 @@ class VideoWriter:
             self._open(width, height)
         if self._size_wh != (width, height):
             raise ValueError(f"{self.path}: a picture of {width}x{height} in a video of {self._size_wh}")
+        import av  # a tenth of a second that pictures do without
+
         even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even, np.uint8), format="rgb24")
         frame.pts = max(self._last + 1, round(seconds * TICKS))
         frame.time_base = Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
@@ -165,9 +163,11 @@ class VideoWriter:
             return
         container.mux(self._stream.encode())
         container.close()
-        _move_index_to_front(self._av, self.path)
+        _move_index_to_front(self.path)
 
     def _open(self, width: int, height: int) -> None:
+        import av
+
         self._size_wh = width, height
         self.path.parent.mkdir(parents=True, exist_ok=True)
         options = {
@@ -175,7 +175,7 @@ class VideoWriter:
             "frag_duration": str(round(FRAGMENT_SECONDS * 1e6)),
             "flush_packets": "1",
         }
-        self._container = self._av.open(str(self.path), "w", format="mp4", options=options)
+        self._container = av.open(str(self.path), "w", format="mp4", options=options)
         rate = Fraction(self.fps).limit_denominator(1001)
         # zerolatency: the encoder holds no frames back that a crash would take along.
         encoder = {"preset": "veryfast", "tune": "zerolatency", "crf": "21"}
@@ -186,8 +186,10 @@ class VideoWriter:
         self._stream.codec_context.gop_size = max(1, round(self.fps))
 
 
-def _move_index_to_front(av: Any, path: Path) -> None:
+def _move_index_to_front(path: Path) -> None:
     """The same packets as an ordinary MP4, put in the file's place."""
+    import av
+
     whole = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with (
@@ -202,16 +204,6 @@ def _move_index_to_front(av: Any, path: Path) -> None:
         os.replace(whole, path)
     finally:
         whole.unlink(missing_ok=True)
-
-
-def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError(
-            "writing videos needs PyAV: pip install 'rdpose[video]', or leave out the pictures"
-        ) from error
-    return av
 
 
 class _quiet:
