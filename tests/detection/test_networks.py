@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from rdpose import detection
+from rdpose.io import images
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (60, 90, 3), np.uint8)
@@ -112,7 +113,6 @@ def test_detectors_of_other_things_are_refused(folder, tmp_path: Path) -> None:
 def write_onnx(path: Path, outputs: dict[str, np.ndarray], *, half: bool = False, **about: object) -> Path:
     """A network whose outputs are constants plus nothing of its input (in `half` precision), and its description."""
     onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
     helper, kinds = onnx.helper, onnx.TensorProto
     nodes = [helper.make_node("ReduceSum", ["image"], ["sum"], keepdims=0)]
     nodes += [helper.make_node("Mul", ["sum", "zero"], ["nothing"])]
@@ -186,6 +186,99 @@ def test_onnx_of_half_precision(tmp_path: Path) -> None:
     assert detection.load(str(path))(np.zeros((32, 64, 3), np.uint8)).scores.tolist() == pytest.approx(
         [0.9, 0.7], abs=1e-3
     )
+
+
+def write_free_batch(path: Path, *, lies: bool = False, pixels: bool = False, **about: object) -> Path:
+    """A network (batch, 3, 32, 64) that finds one box, whose score is the mean of the picture.
+
+    lies: it says that any batch will do, and takes one. pixels: of uint8.
+    """
+    onnx = pytest.importorskip("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=kinds.FLOAT),
+        helper.make_node("Reshape", ["floats", "flat"], ["row"]),
+        helper.make_node("ReduceMean", ["row"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Div", ["mean", "most"], ["s"]),
+        helper.make_node("Mul", ["s", "zero"], ["nothing"]),
+        helper.make_node("Unsqueeze", ["nothing", "last"], ["wide"]),
+        helper.make_node("Add", ["wide", "box"], ["b"]),
+    ]
+    arrays = {
+        "flat": np.array([1 if lies else -1, 3 * 32 * 64]),
+        "most": np.array(255 if pixels else 1, np.float32),
+        "zero": np.zeros((), np.float32),
+        "last": np.array([2]),
+        "box": XYXY[:, :1].astype(np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("image", kinds.UINT8 if pixels else kinds.FLOAT, ["batch", 3, 32, 64])],
+        [helper.make_tensor_value_info("b", kinds.FLOAT, None), helper.make_tensor_value_info("s", kinds.FLOAT, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in arrays.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    path.with_suffix(".yaml").write_text(yaml.safe_dump({"size": [64, 32], "boxes": "b", "scores": "s", **about}))
+    return path
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+@pytest.mark.parametrize("lies", [False, True])
+def test_several_pictures_are_looked_at_together_and_each_as_if_alone(tmp_path: Path, lies: bool, pixels: bool) -> None:
+    detector = detection.load(str(write_free_batch(tmp_path / "detector.onnx", lies=lies, pixels=pixels)))
+    pictures = [np.full((32 * n, 64 * n, 3), 60 * n, np.uint8) for n in (1, 2, 3)]
+    found = detection.find_all(detector, pictures, ["", "", ""])
+    assert [len(one.scores) for one in found] == [0, 1, 1]
+    assert np.allclose([one.scores[0] for one in found[1:]], [120 / 255, 180 / 255])
+    assert [one.boxes_xyxy.tolist() for one in found[1:]] == [(XYXY[0, :1] * n).tolist() for n in (2, 3)]
+    for picture, together in zip(pictures, found, strict=True):
+        alone = detector(picture)
+        assert np.array_equal(alone.boxes_xyxy, together.boxes_xyxy)
+        assert np.array_equal(alone.scores, together.scores)
+    assert detector._takes_batches != lies  # pyrefly: ignore
+
+
+def test_a_network_of_pixels_needs_no_mean(tmp_path: Path) -> None:
+    path = write_free_batch(tmp_path / "detector.onnx", pixels=True, mean=[0, 0, 0])
+    with pytest.raises(ValueError, match=r"detector\.onnx: the input image takes pixels of 0 to 255; leave out `mean`"):
+        detection.load(str(path))
+
+
+def test_detectors_that_take_one_picture_are_called_for_each() -> None:
+    def own(picture: np.ndarray, name: str = "") -> detection.Detections:
+        return detection.Detections(np.array([[0, 0, len(name), len(picture)]], np.float32), np.ones(1, np.float32))
+
+    found = detection.find_all(own, [PICTURE, PICTURE[:9]], ["a", "bcd"])
+    assert [one.boxes_xyxy.tolist() for one in found] == [[[0, 0, 1, 60]], [[0, 0, 3, 9]]]
+
+
+def test_the_whole_picture_has_to_be_asked_for() -> None:
+    boxes, scores = detection.load("whole")(PICTURE)
+    assert (boxes.tolist(), scores.tolist()) == ([[0, 0, 90, 60]], [1])
+
+
+def test_the_bundled_detector_finds_nobody_in_an_empty_picture_and_needs_no_name() -> None:
+    detector = detection.load(threads=1)
+    pictures = [np.full((100, 300, 3), 128, np.uint8), PICTURE]
+    assert [len(one.scores) for one in detection.find_all(detector, pictures, ["", ""])] == [0, 0]
+
+
+def test_the_bundled_detector_finds_people_in_any_batch(shared_data: Path) -> None:
+    pictures = [images.read(path) for path in sorted(shared_data.glob("samples/coco/*.jpg"))]
+    detector = detection.load(min_score=0.1, threads=1)
+    together = detection.find_all(detector, pictures, [""] * len(pictures))
+    assert all(len(found.scores) and found.scores[0] > 0.5 for found in together)
+    for picture, found in zip(pictures, together, strict=True):
+        alone = detector(picture)
+        assert np.allclose(alone.boxes_xyxy, found.boxes_xyxy, atol=1e-2)
+        assert np.allclose(alone.scores, found.scores, atol=1e-4)
+
+
+def test_a_package_without_a_detector_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "BUNDLED", "weights/none.onnx")
+    with pytest.raises(FileNotFoundError, match=r"no detector of its own .*none\.onnx.: name one, or give boxes"):
+        detection.load()
 
 
 MANY = np.zeros((1, 12, 6))

@@ -4,7 +4,7 @@
 size: [640, 640]            # width and height of the network's input
 resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey
 color: rgb                  # or bgr
-mean: [0, 0, 0]             # (pixel - mean) / std, with pixels of 0 to 255
+mean: [0, 0, 0]             # (pixel - mean) / std, with pixels of 0 to 255; neither for a network that takes uint8
 std: [255, 255, 255]
 boxes: output0[0:4]         # output (1, n, 4), or columns of one
 scores: output0[4:]         # (1, n), or a column for each label

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from rdpose import geometry
 from rdpose.backends import onnx_session
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
-from rdpose.detection.detections import Detections, clip, sift
+from rdpose.detection.detections import MIN_SCORE, Detections, clip, sift, suppress
 from rdpose.io.files import in_a_line
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+PIXELS = "tensor(uint8)"
+"""The type of an input that takes pixels as they are."""
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, PIXELS: np.uint8}
 """Of inputs, as ONNX Runtime calls them."""
 
 
@@ -25,7 +28,8 @@ class OnnxDetector:
     """Finds people with an ONNX network, run by ONNX Runtime on the processor. It is tried out on a grey picture first.
 
     Args:
-        session: `onnxruntime.InferenceSession` of a network with one input (1, 3, height, width) of floats.
+        session: `onnxruntime.InferenceSession` of a network with one input (1, 3, height, width), or
+            (batch, 3, height, width), of floats or of uint8.
         about: what goes in and what comes out.
         min_score: boxes below it are left out.
         name: how errors call the network.
@@ -34,7 +38,9 @@ class OnnxDetector:
         ValueError: the network does not take such a picture, or its outputs are not as described.
     """
 
-    def __init__(self, session: Any, about: Description, *, min_score: float = 0.3, name: str = "the detector") -> None:
+    def __init__(
+        self, session: Any, about: Description, *, min_score: float = MIN_SCORE, name: str = "the detector"
+    ) -> None:
         self.session, self.about, self.min_score, self.name = session, about, min_score, name
         texts = filter(None, (about.boxes, about.scores, about.labels))
         self._outputs = list(dict.fromkeys(description.parse(text)[0] for text in texts))
@@ -46,36 +52,50 @@ class OnnxDetector:
         outputs.check(self._try_out(), about, name)
 
     @classmethod
-    def read(cls, path: str | Path, *, min_score: float = 0.3) -> OnnxDetector:
-        """Read `detector.onnx` and `detector.yaml`.
+    def read(cls, path: str | Path, *, min_score: float = MIN_SCORE, threads: int = 0) -> OnnxDetector:
+        """Read `detector.onnx` and `detector.yaml`; `threads` of the processor, 0 leaves ONNX Runtime's choice.
 
         Raises:
             FileNotFoundError: one of the two is not there.
             ValueError: the description or the network is not as expected, or they do not fit each other.
-            ImportError: ONNX Runtime is not installed.
         """
         path = Path(path)
         about = path.with_suffix(".yaml")
         for file in (path, about):
             if not file.is_file():
                 raise FileNotFoundError(f"{file} does not exist: a detector is an .onnx file with a .yaml beside it")
-        session = onnx_session.open_session(path, remedy="fetch or export it again")
+        session = onnx_session.open_session(path, threads=threads, remedy="fetch or export it again")
         return cls(session, description.read(about), min_score=min_score, name=str(path))
 
     def __call__(self, picture: np.ndarray, name: str = "") -> Detections:
         """The people in a picture (height, width, 3) RGB uint8."""
-        del name
-        tensor, scale_xy = self._fit(picture)
-        tables = outputs.tables(self._run(tensor), self.about)
+        return self.many([picture], [name])[0]
+
+    def many(self, pictures: Sequence[np.ndarray], names: Sequence[str] = ()) -> list[Detections]:
+        """The people in each of several pictures, which a network of a free batch size looks at together."""
+        del names
+        fitted = [self._fit(picture) for picture in pictures]
+        if len(fitted) > 1 and self._takes_batches:
+            answers = self._run(np.concatenate([tensor for tensor, _ in fitted]))
+            each = [{key: value[row : row + 1] for key, value in answers.items()} for row in range(len(fitted))]
+        else:
+            each = [self._run(tensor) for tensor, _ in fitted]
+        return [
+            self._people(answer, scale_xy, picture)
+            for answer, (_, scale_xy), picture in zip(each, fitted, pictures, strict=True)
+        ]
+
+    def _people(self, answer: dict[str, np.ndarray], scale_xy: np.ndarray, picture: np.ndarray) -> Detections:
+        tables = outputs.tables(answer, self.about)
         boxes = _to_xyxy(tables.boxes, self.about.form)
         if self.about.unit == "share":
             boxes = boxes * np.tile(self.about.size, 2)
         boxes = clip(boxes / np.tile(scale_xy, 2), picture)
         scores = outputs.person_scores(tables, self.about)
-        return _suppress(sift(boxes, scores, min_score=self.min_score), self.about.nms)
+        return suppress(sift(boxes, scores, min_score=self.min_score), self.about.nms)
 
     def _fit(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The network's input (1, 3, height, width) float32, and its pixels for each of the picture's in x and in y."""
+        """The network's input (1, 3, height, width), and its pixels for each of the picture's in x and in y."""
         height, width = picture.shape[:2]
         scale = np.array(self.about.size) / (width, height)
         if self.about.resize == "letterbox":
@@ -84,9 +104,10 @@ class OnnxDetector:
         full = np.full((self.about.size[1], self.about.size[0], 3), GREY, np.uint8)
         full[: inner[1], : inner[0]] = cv2.resize(picture, (int(inner[0]), int(inner[1])))
         full = full[..., ::-1] if self.about.color == "bgr" else full
-        mean, std = np.array(self.about.mean, np.float32), np.array(self.about.std, np.float32)
-        tensor = (full.astype(np.float32) - mean) / std
-        return np.ascontiguousarray(tensor.transpose(2, 0, 1)[None]), scale
+        if self.session.get_inputs()[0].type != PIXELS:
+            mean, std = np.array(self.about.mean, np.float32), np.array(self.about.std, np.float32)
+            full = (full.astype(np.float32) - mean) / std
+        return np.ascontiguousarray(full.transpose(2, 0, 1)[None]), scale
 
     def _run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         node = self.session.get_inputs()[0]
@@ -112,17 +133,30 @@ class OnnxDetector:
             )
         if node.type not in TYPES:
             raise ValueError(f"{self.name}: the input {node.name} is a {node.type}; {', '.join(TYPES)} are known here")
+        if node.type == PIXELS and {"mean", "std"} & self.about.model_fields_set:
+            raise ValueError(f"{self.name}: the input {node.name} takes pixels of 0 to 255; leave out `mean` and `std`")
 
-    def _try_out(self) -> dict[str, np.ndarray]:
-        """What the network says of a grey picture of the described size."""
+    def _try_out(self, batch: int = 1) -> dict[str, np.ndarray]:
+        """What the network says of grey pictures of the described size."""
         width, height = self.about.size
         try:
-            return self._run(self._fit(np.full((height, width, 3), GREY, np.uint8))[0])
+            tensor = self._fit(np.full((height, width, 3), GREY, np.uint8))[0]
+            return self._run(np.repeat(tensor, batch, axis=0))
         except Exception as error:  # of many classes
             asked = f"`size: [{width}, {height}]`"
             raise ValueError(
                 f"{self.name} does not run with {asked} ({in_a_line(error)}); write the size it has"
             ) from None
+
+    @cached_property
+    def _takes_batches(self) -> bool:
+        """Whether the batch size is free, and not by name alone."""
+        if isinstance((self.session.get_inputs()[0].shape or [1])[0], int):
+            return False
+        try:
+            return all(len(output) == 2 for output in self._try_out(batch=2).values())
+        except ValueError:
+            return False
 
 
 def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:
@@ -130,13 +164,3 @@ def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:
         return boxes
     start = boxes[:, :2] - (boxes[:, 2:] / 2 if form == "cxcywh" else 0)
     return np.concatenate([start, start + boxes[:, 2:]], axis=1)
-
-
-def _suppress(found: Detections, threshold: float) -> Detections:
-    """Greedy suppression by IoU of boxes that come best first."""
-    alike = geometry.iou(found.boxes_xyxy, found.boxes_xyxy) > threshold
-    kept: list[int] = []
-    for row in range(len(found.scores)):
-        if not alike[row, kept].any():
-            kept.append(row)
-    return Detections(found.boxes_xyxy[kept], found.scores[kept])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rdpose.detection.detections import Detections, clip, sift
+from rdpose.detection.detections import MIN_SCORE, Detections, clip, sift
 from rdpose.io.files import in_a_line
 from rdpose.utils import distributed
 
@@ -25,14 +25,14 @@ class TransformersDetector:
         ValueError: the network knows no people.
     """
 
-    def __init__(self, network: Any, processor: Any, *, min_score: float = 0.3) -> None:
+    def __init__(self, network: Any, processor: Any, *, min_score: float = MIN_SCORE) -> None:
         labels = {str(label).lower(): int(number) for number, label in network.config.id2label.items()}
         if "person" not in labels:
             raise ValueError(f"this detector knows no label `person`; it has {', '.join(list(labels)[:10])}")
         self.network, self.processor, self.person, self.min_score = network, processor, labels["person"], min_score
 
     @classmethod
-    def read(cls, name: str, *, min_score: float = 0.3, device: str | None = None) -> TransformersDetector:
+    def read(cls, name: str, *, min_score: float = MIN_SCORE, device: str | None = None) -> TransformersDetector:
         """A network from a folder that `save_pretrained` wrote, or by its name at the hub.
 
         Raises:
