@@ -46,7 +46,8 @@ def of_folder(folder: Path, annotations: Path | None, settings: Settings) -> lis
         dataset = _annotated(annotation_files.read(annotations, folder), annotations, settings)
         chosen = [dataset[int(index)] for index in spread(len(dataset))]
     else:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.PICTURE_ENDINGS)
+        endings = images.folder_endings()
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
         chosen = [whole(paths[index], settings) for index in spread(len(paths))]
     if not chosen:
         raise ValueError(f"{annotations or folder} has no pictures of people; give some dozens to calibrate with")

@@ -16,13 +16,22 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
-from cv2.utils import logging
 from numpy.typing import ArrayLike
 
+from rdpose.io import heif
 from rdpose.io.files import slashes
+from rdpose.io.opencv import quiet
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-"""Of files of a folder that are taken for pictures; others are read where they are named."""
+PICTURE_ENDINGS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", *heif.HEIC_ENDINGS),
+    *(".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm", ".pgm"),
+)
+"""Of files that are taken for pictures; those of other endings are read where they are named."""
+RAW_ENDINGS = (
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    *(".jxl", ".psd", ".svg", ".xcf"),
+)
+"""Of pictures that nothing here reads: cameras' raw files, and some programs'."""
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", 0xDA
 _IN_ZIP = re.compile(r"(.+?\.zip)[@/\\]+(.+)", re.IGNORECASE)
@@ -32,7 +41,7 @@ def read(source: Path | str | bytes, *, upright: bool = False, size_wh: ArrayLik
     """Reads a picture.
 
     Grey becomes RGB, CMYK is converted, 16 bits become 8 (the upper ones), transparency is laid over white (PNG, WebP).
-    Of a GIF the first picture is read; a TIFF always comes upright.
+    Of a GIF the first picture is read; TIFF, HEIC and AVIF always come upright. HEIC needs the extra `heic`.
 
     Args:
         source: a file, a file in a zip (`pictures.zip@name.jpg`, `pictures.zip/name.jpg`), or a file's content.
@@ -49,12 +58,23 @@ def read(source: Path | str | bytes, *, upright: bool = False, size_wh: ArrayLik
         ValueError: the content is empty, cut off, damaged, or no picture; or it is of another size than `size_wh`.
     """
     data, name = (source, "a picture given as bytes") if isinstance(source, bytes) else (load(source), str(source))
+    if heif.kind(data):
+        picture = _from_telephone(data, name)
+        return picture if _is_of(size_wh, picture) else _turned(data, picture, size_wh, name)
     fault = _fault(data)
     picture = None if fault else _decode(data, upright)
     if picture is None:
-        reason = fault or "is damaged or of an unknown kind (JPEG, PNG, WebP, BMP, TIFF and GIF are read)"
+        reason = fault or "is damaged or of an unknown kind (JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF and GIF are read)"
         raise ValueError(f"{name} {reason}; fetch the file again or take it off the list")
     return picture if _is_of(size_wh, picture) else _turned(data, picture, size_wh, name)
+
+
+def _from_telephone(data: bytes, name: str) -> np.ndarray:
+    try:
+        picture = heif.decode(data)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+    return over_white(picture) if picture.shape[2] == 4 else picture
 
 
 def _is_of(size_wh: ArrayLike, picture: np.ndarray) -> bool:
@@ -103,6 +123,11 @@ def missing(paths: Iterable[str]) -> list[str]:
     return absent
 
 
+def folder_endings() -> tuple[str, ...]:
+    """Of a folder's or a zip's files that are taken for pictures; HEIC's only where they can be read."""
+    return tuple(ending for ending in PICTURE_ENDINGS if heif.reads_heic() or ending not in heif.HEIC_ENDINGS)
+
+
 def names_in_zip(archive: Path | str) -> list[str]:
     """The pictures of a zip by their names in it, sorted; what a Mac puts beside them (`._1.jpg`) is none.
 
@@ -116,7 +141,7 @@ def names_in_zip(archive: Path | str) -> list[str]:
 
 def _is_picture_of_zip(path: PurePosixPath) -> bool:
     lies_inside = not path.is_absolute() and ".." not in path.parts
-    return lies_inside and path.suffix.lower() in PICTURE_ENDINGS and not path.name.startswith("._")
+    return lies_inside and path.suffix.lower() in folder_endings() and not path.name.startswith("._")
 
 
 def _load_from_zip(archive: str, member: str) -> bytes:
@@ -147,27 +172,29 @@ def _open_zip(archive: str, process: int) -> zipfile.ZipFile:
 
 def _decode(data: bytes, upright: bool) -> np.ndarray | None:
     buffer = np.frombuffer(data, np.uint8)
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what OpenCV would print is said in our error
     try:
-        if _has_alpha(data):
-            return _over_white(cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
-        return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION))
+        with quiet():
+            if _has_alpha(data):
+                return _without_alpha(cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
+            return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error:
         return None
-    finally:
-        logging.setLogLevel(level)
 
 
-def _over_white(picture: np.ndarray | None) -> np.ndarray | None:
-    """(h, w, 4) BGRA of 8 or 16 bits -> (h, w, 3) RGB uint8: color x alpha + white x (1 - alpha)."""
+def _without_alpha(picture: np.ndarray | None) -> np.ndarray | None:
+    """What OpenCV has read unchanged, of 8 or 16 bits -> (h, w, 3) RGB uint8."""
     if picture is None:
         return None
     if picture.dtype == np.uint16:
         picture = (picture >> 8).astype(np.uint8)
     if picture.ndim == 2 or picture.shape[2] != 4:
         return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB)
-    color, alpha = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB).astype(np.uint16), picture[..., 3:].astype(np.uint16)
+    return over_white(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA))
+
+
+def over_white(picture: np.ndarray) -> np.ndarray:
+    """(h, w, 4) RGBA uint8 -> (h, w, 3) RGB uint8: color x alpha + white x (1 - alpha)."""
+    color, alpha = picture[..., :3].astype(np.uint16), picture[..., 3:].astype(np.uint16)
     return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 

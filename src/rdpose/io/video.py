@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from rdpose.io.images import checked
+from rdpose.io.opencv import quiet
 
 VIDEO_ENDINGS = (
     *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -70,7 +71,7 @@ class Video:
             if not Path(source).is_file():
                 raise FileNotFoundError(f"video {source} does not exist")
             source = str(source)
-        with _quiet():
+        with quiet():
             capture = cv2.VideoCapture(source)
         if not capture.isOpened():
             what = f"camera {source}" if isinstance(source, int) else str(source)
@@ -86,7 +87,7 @@ class Video:
     def __iter__(self) -> Iterator[Frame]:
         started, index, last = time.monotonic(), 0, -1.0
         while True:
-            with _quiet():
+            with quiet():
                 there, picture = self._capture.read()
             if not there:
                 return
@@ -204,14 +205,3 @@ def _move_index_to_front(path: Path) -> None:
         os.replace(whole, path)
     finally:
         whole.unlink(missing_ok=True)
-
-
-class _quiet:
-    """Keeps what OpenCV would print about a source that fails, which our errors say."""
-
-    def __enter__(self) -> None:
-        self.level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-    def __exit__(self, *_: object) -> None:
-        cv2.utils.logging.setLogLevel(self.level)
