@@ -26,6 +26,18 @@ app = typer.Typer(
 
 Config = Annotated[Path, typer.Argument(help="Settings file, ours or the HRNet family's.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, or KEY value as in the HRNet family.")]
+Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, zips, patterns, videos, camera numbers, URLs.")]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of the bundled detector: dfine, rtdetr, a hub name, a folder, a file .onnx; or whole: each "
+        "picture is one person."
+    ),
+]
+MinScore = Annotated[float | None, typer.Option(help="Skip boxes below it; default: rdpose.detection.MIN_SCORE.")]
+KeepDuplicates = Annotated[
+    bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
+]
 FREE = {"ignore_unknown_options": True}
 INTERRUPTED = 130
 
@@ -109,24 +121,22 @@ def report(
 
 @app.command()
 def predict(
-    sources: Annotated[
-        list[str], typer.Argument(help="Pictures, folders, zips, patterns, videos, camera numbers, URLs.")
-    ],
+    sources: Sources,
     weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
-    detector: Annotated[str | None, typer.Option(help="dfine, rtdetr, a hub name, a folder or a file .onnx.")] = None,
-    min_score: Annotated[float, typer.Option(help="Boxes below this score are left out.")] = 0.3,
+    detector: DetectorName = None,
+    min_score: MinScore = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("predictions"),
     pictures: Annotated[bool, typer.Option(help="Write drawn pictures and videos.")] = True,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write heatmaps of each person too.")] = False,
-    keep_duplicates: Annotated[
-        bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
-    ] = False,
+    keep_duplicates: KeepDuplicates = False,
     flip: Annotated[bool | None, typer.Option(help="Average with the mirrored crop; by default as trained.")] = None,
     zoom: Annotated[bool, typer.Option(help="Look again at what the weights say; without it half the time.")] = True,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that --out already holds.")] = False,
 ) -> None:
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
+    from rdpose.detection import MIN_SCORE
     from rdpose.predict import run
 
     summary = run.predict(
@@ -135,17 +145,19 @@ def predict(
         weights=weights,
         boxes=boxes,
         detector=detector,
-        min_score=min_score,
+        min_score=MIN_SCORE if min_score is None else min_score,
         draw=pictures,
         heatmaps=heatmaps,
         keep_duplicates=keep_duplicates,
         flip=flip,
         zoom=None if zoom else (),
         device=device,
+        overwrite=overwrite,
     )
     for file in summary.files:
         print(f"results: {file}")
-    print(f"{summary.num_people} people" + ("" if summary.num_people else " (no box of any use?)"), file=sys.stderr)
+    for line in summary.lines:
+        print(line, file=sys.stderr)
     if summary.interrupted or summary.num_unreadable:
         raise typer.Exit(130 if summary.interrupted else 1)
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from rdpose import drawing, skeletons
 from rdpose.geometry import xyxy_to_xywh
 from rdpose.io import files
+from rdpose.io.image_like import ImageLike, as_rgb
 from rdpose.skeletons import Skeleton
 
 
@@ -168,7 +169,7 @@ class Poses:
 
 
 def draw(
-    picture: np.ndarray,
+    picture: ImageLike,
     poses: Poses,
     *,
     min_confidence: float = 0.3,
@@ -176,14 +177,15 @@ def draw(
     colors: ArrayLike | None = None,
     style: str = "person",
 ) -> np.ndarray:
-    """Poses over a copy of their picture (height, width, 3) RGB uint8; people with ids keep their colour and show it.
+    """Poses over a copy of their picture: (height, width, 3) RGB uint8, a file's name, or PIL's image.
 
+    Gives (height, width, 3) RGB uint8. People with ids keep their colour and show it.
     `boxes` adds the frames; `min_confidence`, `colors` and `style` as in `drawing.draw_poses`.
     """
     if colors is None:
         colors = drawing.person_colors(np.arange(len(poses)) if poses.ids is None else poses.ids)
     return drawing.draw_poses(
-        picture,
+        as_rgb(picture),
         poses.joints,
         poses.joint_scores,
         poses.skeleton,

@@ -15,8 +15,10 @@ import rdpose
 from rdpose import geometry, skeletons
 from rdpose.checkpoints import native
 from rdpose.config.schema import ModelSettings, Settings
+from rdpose.detection import Detections
 from rdpose.inference import estimator as estimators
 from rdpose.inference.estimator import Task
+from rdpose.inference.tasks import locate
 from rdpose.io import images as picture_files
 from rdpose.models import builders
 
@@ -38,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def estimator(weights: Path) -> rdpose.PoseEstimator:
-    return rdpose.load(weights, device="cpu", keep_duplicates=True)
+    return rdpose.load(weights, detector="whole", device="cpu", keep_duplicates=True)
 
 
 def test_a_pose_for_each_box(estimator: rdpose.PoseEstimator) -> None:
@@ -68,7 +70,7 @@ def test_many_pictures_give_what_each_gives_alone(estimator: rdpose.PoseEstimato
         assert np.allclose(poses.joint_scores, alone.joint_scores, atol=1e-5)
 
 
-def test_without_boxes_the_whole_picture_is_one(estimator: rdpose.PoseEstimator) -> None:
+def test_whole_takes_the_picture_as_one_person(estimator: rdpose.PoseEstimator) -> None:
     assert estimator(PICTURES[1]).boxes_xyxy.tolist() == [[0, 0, 80, 100]]
     assert [len(poses) for poses in estimator.many(PICTURES)] == [1, 1]
     assert len(estimator(PICTURES[1], [])) == 0
@@ -100,8 +102,8 @@ def test_scores_of_the_detector_scale_those_of_the_poses(estimator: rdpose.PoseE
 def test_other_boxes_are_neighbours_and_unsure_ones_are_not(estimator: rdpose.PoseEstimator) -> None:
     tasks = [Task(PICTURES[0], BOXES[0], scores) for scores in ([1, 1, 1], [1, 1, 0.1])]
     counts = []
-    for task in tasks:
-        crops = estimator._prepare(task).crops
+    for located in locate(tasks, estimator.detector):
+        crops = estimator._prepare(located).crops
         assert crops is not None
         counts.append((crops.neighbours[..., 2] > crops.neighbours[..., 0]).sum(1).tolist())
     assert counts == [[2, 1, 2], [1, 0, 2]]  # the first person is out of sight of the second's crop
@@ -129,7 +131,7 @@ def test_heatmaps_are_those_that_the_joints_come_from(estimator: rdpose.PoseEsti
 @pytest.mark.parametrize(
     ("image", "boxes", "message"),
     [
-        (np.zeros((9, 9), np.uint8), None, r"\(height, width, 3\) RGB uint8; got shape \(9, 9\)"),
+        (np.zeros((9, 9, 2), np.uint8), None, r"\(height, width, 3\) RGB uint8, .*; got shape \(9, 9, 2\)"),
         (np.zeros((9, 9, 3), np.float32), None, "float32"),
         (PICTURES[0], [[10, 10, 5, 5]], "box 0 .* has no area: give x1, y1, x2, y2"),
         (PICTURES[0], [[1, 2, 9, np.nan]], "has no area"),
@@ -199,11 +201,53 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         rdpose.load()
 
 
-def test_the_shipped_network_finds_a_person(shared_data: Path) -> None:
-    if not (Path(rdpose.__file__).parent / estimators.SHIPPED).is_file():
-        pytest.skip("the package has no network yet")
-    picture = picture_files.read(sorted(shared_data.glob("samples/**/*.jpg"))[0])
-    assert rdpose.load()(picture).skeleton.num_joints == 17
+def test_the_bundled_network_finds_people_in_whatever_is_a_picture(shared_data: Path) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    path = min(shared_data.glob("samples/coco/*.jpg"))
+    estimator, picture = rdpose.load(device="cpu"), picture_files.read(path, upright=True)
+    poses = estimator(picture)
+    assert len(poses)
+    with pil.open(path) as image:
+        for same in (path, str(path), image):
+            assert np.allclose(estimator(same).boxes_xyxy, poses.boxes_xyxy, atol=2)
+    one, other = estimator.many([path, picture], [None, poses.boxes_xyxy])
+    assert np.allclose(one.joints, poses.joints, atol=0.1)
+    assert np.array_equal(other.boxes_xyxy, poses.boxes_xyxy)
+
+
+def in_the_middle(picture: np.ndarray, name: str = "") -> Detections:
+    """A detector of one's own."""
+    height, width = picture.shape[:2]
+    box = np.array([[width / 4, height / 4, width * 3 / 4, height * 3 / 4]], np.float32)
+    return Detections(box, np.full(1, 0.8 if name != "nobody" else 0.1, np.float32))
+
+
+def test_any_function_is_a_detector(weights: Path) -> None:
+    estimator = rdpose.load(weights, detector=in_the_middle, device="cpu")
+    tasks = [Task(PICTURES[1], name="nobody"), Task(PICTURES[0], BOXES[0][:1]), Task(PICTURES[1])]
+    boxes = [poses.boxes_xyxy.tolist() for poses in estimator.stream(tasks)]
+    assert boxes == [[[20, 25, 60, 75]], BOXES[0][:1].tolist(), [[20, 25, 60, 75]]]
+
+
+@pytest.mark.parametrize(
+    ("detector", "told"),
+    [
+        (None, "the bundled detector from score 0.3 on"),
+        ("whole", "the whole picture as one person"),
+        ("dfine", "dfine from score 0.3 on"),
+        (in_the_middle, "in_the_middle"),
+    ],
+)
+def test_it_says_what_it_is_in_two_lines_and_opens_no_detector(weights: Path, detector, told: str) -> None:
+    estimator = rdpose.load(weights, detector=detector, min_score=0.3, device="cpu")
+    assert str(estimator).splitlines() == [
+        "PoseEstimator(hrnet_small rdpose of tiny.safetensors, 17 joints of 'coco', crops of 64x96 on cpu,",
+        f"  people by {told})",
+    ]
+    assert len(estimator(PICTURES[0], BOXES[0][:1])) == 1
+    assert "opened" not in vars(estimator.detector)
+    with pytest.raises(FileNotFoundError, match=r"none\.onnx does not exist: a detector is"):
+        rdpose.load(weights, detector="none.onnx")
 
 
 def test_the_public_names() -> None:

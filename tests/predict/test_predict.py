@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,17 +21,18 @@ import numpy as np
 import pytest
 import torch
 
+import rdpose
 from rdpose import cli, skeletons, structures
 from rdpose.checkpoints import native
 from rdpose.config.schema import ModelSettings, Settings
 from rdpose.data.synthetic.walking import walk
 from rdpose.evaluation import evaluate
 from rdpose.inference.tracking import Tracker
-from rdpose.io import images
+from rdpose.io import heif, images
 from rdpose.io.video import Video, VideoWriter
 from rdpose.models import builders
 from rdpose.predict.run import predict
-from rdpose.predict.writers import ResultsFile
+from rdpose.predict.writers import ResultsFile, check_free
 
 SKELETON = skeletons.COCO_17
 BOXES = [[5, 5, 30, 50], [30, 10, 25, 45]]
@@ -82,12 +84,12 @@ def read(path: Path) -> list[dict]:
     return json.loads(path.read_text())
 
 
-def test_a_folder_of_pictures(weights: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_folder_of_pictures(weights: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    summary = predict([str(folder)], weights=weights, out=out, heatmaps=True)
+    summary = predict([str(folder)], weights=weights, out=out, heatmaps=True, detector="whole")
     assert summary.files == (out / "results.json",)
     assert (summary.num_people, summary.num_unreadable, summary.interrupted) == (3, 0, False)
-    assert "each picture is taken as one person's box" in capsys.readouterr().err
+    assert summary.lines == ("3 people in 3 pictures",)
     names = ["000000000007.jpg", "000000000008.jpg", "other.png"]
     rows = read(out / "results.json")
     assert [row["file_name"] for row in rows] == [row["image_id"] for row in rows] == names
@@ -135,30 +137,26 @@ def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path
     [
         ([[5, 5, 30, 50], [30, 10, 70, 45], [500, 5, 30, 40]], 0.9, 2, "2 of 3 boxes end beyond their picture"),
         ([[0.1, 0.1, 0.5, 0.8]], 0.9, 1, "1 of 1 boxes are smaller than 2 pixels"),
-        ([[5, 5, 30, 50], [1, 2, 1e30, 1e30]], 0.1, 0, "2 boxes lie below --min-score 0.3 (the best 0.10)"),
+        ([[5, 5, 30, 50], [1, 2, 1e30, 1e30]], 0.1, 0, "2 boxes lie below --min-score 0.3 (the best 0.10) and were"),
         ([[1, 2, 1e30, 1e30]], 0.9, 1, "1 of 1 boxes end beyond their picture"),
     ],
 )
 def test_boxes_that_cannot_be_meant_are_told(
-    weights: Path, folder: Path, tmp_path: Path, capsys, boxes: list[list[float]], score: float, people: int, told: str
+    weights: Path, folder: Path, tmp_path: Path, boxes: list[list[float]], score: float, people: int, told: str
 ) -> None:
     (tmp_path / "boxes.json").write_text(json.dumps([{"image_id": 7, "bbox": box, "score": score} for box in boxes]))
     options = {"boxes": tmp_path / "boxes.json", "keep_duplicates": True, "draw": False}
     summary = predict([str(folder / "000000000007.jpg")], weights=weights, out=tmp_path / "out", **options)
     assert (summary.num_people, summary.num_unreadable) == (people, 0)
-    assert f"{tmp_path / 'boxes.json'}: {told}" in capsys.readouterr().err
+    assert f"{tmp_path / 'boxes.json'}: {told}" in "\n".join(summary.lines)
 
 
 def test_duplicates_go_unless_kept(weights: Path, folder: Path, tmp_path: Path) -> None:
     picture = str(folder / "000000000007.jpg")
     rows = [{"image_id": 7, "bbox": [5, 5, 40, 50], "score": score} for score in (0.9, 0.8)]
     (tmp_path / "boxes.json").write_text(json.dumps(rows))
-    counts = [
-        predict(
-            [picture], weights=weights, out=tmp_path, boxes=tmp_path / "boxes.json", draw=False, keep_duplicates=kept
-        ).num_people
-        for kept in (False, True)
-    ]
+    options = {"weights": weights, "boxes": tmp_path / "boxes.json", "draw": False, "overwrite": True}
+    counts = [predict([picture], out=tmp_path, keep_duplicates=kept, **options).num_people for kept in (False, True)]
     assert counts == [1, 2]
 
 
@@ -168,11 +166,12 @@ def test_unreadable_pictures_are_named_and_the_others_go_on(
     (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     (folder / "folder.jpg").mkdir()
     with pytest.raises(SystemExit) as end:
-        cli.main(["predict", str(folder), "--weights", str(weights), "--out", str(tmp_path / "out")])
+        cli.main(f"predict {folder} --weights {weights} --detector whole --out {tmp_path / 'out'}".split())
     assert end.value.code == 1
     told = capsys.readouterr().err
     assert "left out: " + str(folder / "broken.jpg") in told
     assert str(folder / "folder.jpg") in told
+    assert told.endswith("3 people in 3 pictures\n2 sources could not be read and were left out\n")
     assert len(read(tmp_path / "out/results.json")) == 3
 
 
@@ -202,7 +201,8 @@ def test_a_video(weights: Path, street: Path, tmp_path: Path) -> None:
     boxes = write_boxes(tmp_path / "boxes.json", [{"image_id": index} for index in range(12)])
     summary = predict([str(street)], weights=weights, out=tmp_path, boxes=boxes, keep_duplicates=True)
     rows = read(tmp_path / "street.json")
-    assert summary.num_people == len(rows) == 24
+    assert len(rows) == 24
+    assert (summary.num_people, summary.lines) == (2, ("2 people in 12 frames of street.mp4",))
     assert [row["image_id"] for row in rows[::2]] == list(range(12))
     assert np.allclose([row["seconds"] for row in rows[::2]], np.arange(12) / 10, atol=1e-3)
     assert {row["track_id"] for row in rows} == {1, 2}
@@ -216,7 +216,7 @@ def test_a_video_that_cannot_be_read_is_left_out(weights: Path, street: Path, tm
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.mp4").write_bytes(b"no video")
     (tmp_path / "in/b.mp4").write_bytes(street.read_bytes())
-    summary = predict([str(tmp_path / "in")], weights=weights, out=tmp_path / "out", draw=False)
+    summary = predict([str(tmp_path / "in")], weights=weights, out=tmp_path / "out", detector="whole", draw=False)
     assert (summary.num_unreadable, summary.files) == (1, (tmp_path / "out/b.json",))
     assert "a.mp4 cannot be read as a video" in capsys.readouterr().err
     assert len(read(tmp_path / "out/b.json")) == 12
@@ -271,9 +271,10 @@ def test_a_cameras_picture_is_answered_before_the_next_is_taken(
     answered = lambda self, poses, seconds: happened.append("answered") or update(self, poses, seconds)  # noqa: E731
     monkeypatch.setattr(Tracker, "update", answered)
     monkeypatch.setattr(cv2, "VideoCapture", lambda _source: Camera(happened))
-    summary = predict(["0"], weights=weights, out=tmp_path / "out", draw=False)
+    summary = predict(["0"], weights=weights, out=tmp_path / "out", detector="whole", draw=False)
     assert happened == [*["taken", "answered"] * 3, "end", "released"]
-    assert summary.num_people == len(read(tmp_path / "out/camera0.json")) == 3
+    assert len(read(tmp_path / "out/camera0.json")) == 3
+    assert summary.lines == ("1 person in 3 frames of camera0",)
     assert "camera0: Ctrl-C ends it" in capsys.readouterr().err
 
 
@@ -309,11 +310,92 @@ def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Pat
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         sources = [f"{address}/other.png", f"{address}/nothing.png", f"{address}/cut.png", f"{address}/street.mp4"]
-        summary = predict(sources, weights=weights, out=tmp_path / "out", draw=False)
+        summary = predict(sources, weights=weights, out=tmp_path / "out", detector="whole", draw=False)
         server.shutdown()
     assert summary.num_unreadable == 2
     assert [row["image_id"] for row in read(tmp_path / "out/results.json")] == ["other.png"]
     assert len(read(tmp_path / "out/street.json")) == 12
+
+
+@pytest.mark.parametrize("source", ["7", "http://127.0.0.1:9/live/"])
+def test_a_failed_camera_or_address_ends_with_its_own_error(weights: Path, tmp_path: Path, source: str, capfd) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["predict", source, "--weights", str(weights), "--out", str(tmp_path / "out")])
+    assert end.value.code == 1
+    (told,) = capfd.readouterr().err.splitlines()
+    assert told.startswith(f"left out: {'camera 7' if source == '7' else source} cannot be read as a video; check")
+
+
+def test_nothing_is_overwritten_unless_asked(weights: Path, folder: Path, street: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "out", {"weights": weights, "detector": "whole"}
+    for source in (folder / "other.png", street):
+        predict([str(source)], out=out, **options)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    remedy = "is there already: add --overwrite, or name another folder by --out"
+    for source, place in ((folder, "results.json"), (street, "street.json")):
+        with pytest.raises(ValueError, match=rf"out/{re.escape(place)} {remedy}"):
+            predict([str(source)], out=out, **options)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    (out / "results.json").rename(out / "results.jsonl")
+    with pytest.raises(ValueError, match=r"results\.jsonl has the results of a run that was cut short: add"):
+        predict([str(folder / "000000000007.jpg")], out=out, **options)
+    (out / "results.jsonl").unlink()
+    with pytest.raises(ValueError, match=rf"out/other\.png {remedy}"):
+        predict([str(folder)], out=out, **options)
+    predict([str(folder)], out=out, overwrite=True, **options)
+    assert len(read(out / "results.json")) == 3
+
+
+def test_a_kill_leaves_what_is_not_overwritten(tmp_path: Path) -> None:
+    results = ResultsFile(tmp_path / "results.json")
+    results.add([{"a": 1}])
+    with pytest.raises(ValueError, match="cut short"):
+        check_free(tmp_path, "1.jpg", is_picture=True, draw=False)
+    check_free(tmp_path, "street.mp4", is_picture=False, draw=True)
+    results.close()
+
+
+def test_pictures_without_anybody_are_told(weights: Path, folder: Path, tmp_path: Path) -> None:
+    """The bundled detector finds nobody in noise."""
+    summary = predict([str(folder)], weights=weights, out=tmp_path / "out")
+    assert (summary.num_people, summary.num_unreadable) == (0, 0)
+    told = ("0 people in 3 pictures", "nobody in 000000000007.jpg, 000000000008.jpg, other.png")
+    assert summary.lines[:2] == told
+    assert read(tmp_path / "out/results.json") == []
+    assert images.read(tmp_path / "out/other.png").shape == (60, 80, 3)
+
+
+def test_people_are_found_where_nothing_else_is_said(shared_data: Path, tmp_path: Path) -> None:
+    """With the bundled detector and network, by the command and in Python alike."""
+    picture = min(shared_data.glob("samples/coco/*.jpg"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["predict", str(picture), "--out", str(tmp_path), "--device", "cpu"])
+    assert end.value.code == 0
+    rows = read(tmp_path / "results.json")
+    assert rows
+    poses = rdpose.load(device="cpu")(picture)
+    assert [row["box"] for row in rows] == [row["box"] for row in poses.to_coco(1)]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_files_that_look_like_pictures_are_told(
+    weights: Path, folder: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    if installed:
+        pytest.importorskip("pi_heif")
+    else:
+        monkeypatch.setattr(heif, "reads_heic", lambda: False)
+    for name in ("a.HEIC", "b.heic"):
+        (folder / name).write_bytes((golden / "turned.heic").read_bytes())
+    options = {"weights": weights, "detector": "whole", "draw": False, "overwrite": True, "out": tmp_path / "out"}
+    summary = predict([str(folder)], **options)
+    told = f"{folder}: 2 files look like pictures and cannot be read (2 .heic): pip install 'rdpose[heic]'"
+    assert summary.lines == (("5 people in 5 pictures",) if installed else ("3 people in 3 pictures", told))
+    (folder / "c.CR2").write_bytes(b"raw")
+    number, kinds = (1, "1 .cr2") if installed else (3, "2 .heic, 1 .cr2")
+    files = "file looks like a picture" if installed else "files look like pictures"
+    told = f"{folder}: {number} {files} and cannot be read ({kinds}): convert {'it' if installed else 'them'} to JPEG"
+    assert predict([str(folder)], **options).lines[-1] == told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -324,7 +406,7 @@ def test_an_interruption_loses_no_more_than_a_moment(weights: Path, tmp_path: Pa
             writer.write(np.full((48, 64, 3), index % 256, np.uint8), index / 10)
     out, command = tmp_path / "out", [sys.executable, "-m", "rdpose", "predict", str(tmp_path / "long.mp4")]
     running = subprocess.Popen(
-        [*command, "--weights", str(weights), "--out", str(out), "--no-flip", "--no-zoom", "--device", "cpu"]
+        [*command, "--weights", str(weights), "--out", str(out), "--no-flip", "--no-zoom", "--detector", "whole"]
     )
     lines, deadline = out / "long.jsonl", time.monotonic() + 120
     while (not lines.exists() or lines.read_bytes().count(b"\n") < 20) and time.monotonic() < deadline:

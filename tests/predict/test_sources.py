@@ -84,6 +84,12 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
         (["a/1.jpg"], "a", ValueError, "would take the place of their pictures; name another folder"),
         (["a"], "a", ValueError, "results in a would take the place of their pictures; name another folder"),
         (["a/*.jpg"], "a", ValueError, "results in a would take the place of their pictures; name another folder"),
+        (
+            ["raws"],
+            "out",
+            ValueError,
+            r"neither .*; raws: 1 file looks like a picture .*\(1 \.nef\): convert",
+        ),
         (["nothing.zip"], "out", FileNotFoundError, "nothing.zip does not exist: name a picture"),
         (["empty.zip"], "out", ValueError, r"empty.zip has no pictures \(\.jpg"),
         (["broken.zip"], "out", ValueError, "broken.zip cannot be read as a zip"),
@@ -94,7 +100,8 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
 )
 def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, error: type, message: str) -> None:
     (tree / "empty").mkdir()
-    for name in ("results.mp4", "street.avi", "street.avi.mp4", "broken.zip"):
+    (tree / "raws").mkdir()
+    for name in ("results.mp4", "street.avi", "street.avi.mp4", "broken.zip", "raws/1.NEF"):
         (tree / name).write_bytes(b"")
     zipfile.ZipFile(tree / "empty.zip", "w").close()
     with pytest.raises(error, match=message):

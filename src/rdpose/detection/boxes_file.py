@@ -101,11 +101,6 @@ class DetectionsFile:
         sure = found.scores >= self.min_score
         return Detections(found.boxes_xyxy[sure], found.scores[sure])
 
-    def below(self, name: str) -> np.ndarray:
-        """(n,): the scores of this picture's boxes that are left out for them."""
-        scores = self._all(name).scores
-        return scores[scores < self.min_score]
-
     def _all(self, name: str) -> Detections:
         key = self._find(name)
         return _detections([]) if key is None else self._people[key]

@@ -1,8 +1,9 @@
-"""PoseEstimator: pictures and boxes to poses, the people of many pictures in one batch.
+"""PoseEstimator: pictures to the poses of their people, those of many pictures in one batch.
 
-estimator = rdpose.load("weights.safetensors")
-poses = estimator(image, boxes)                          # (height, width, 3) RGB uint8, (N, 4) xyxy -> Poses
-several = estimator.many([image, other], [boxes, None])  # None: the whole picture is one box
+estimator = rdpose.load()
+poses = estimator("street.jpg")                          # a file, a PIL image, or (height, width, 3) RGB uint8 -> Poses
+poses = estimator(image, boxes)                          # (N, 4) xyxy, in the place of the detector's
+several = estimator.many([image, other], [boxes, None])  # None: the detector finds them
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -20,7 +22,11 @@ from torch import nn
 
 from rdpose import geometry, heatmaps, oks
 from rdpose.data.crops import PictureCrops, crop_people
+from rdpose.detection import MIN_SCORE, Detector
+from rdpose.detection.named import NamedDetector
 from rdpose.inference.pipeline import Inference, open_network
+from rdpose.inference.tasks import Located, Task, locate
+from rdpose.io.image_like import ImageLike
 from rdpose.skeletons import Skeleton
 from rdpose.structures import Poses
 from rdpose.utils import distributed
@@ -29,29 +35,20 @@ SHIPPED = "weights/small.safetensors"
 """The network inside the package, which `load()` takes."""
 
 
-class Task(NamedTuple):
-    """A picture and where to look in it."""
-
-    picture: np.ndarray
-    """(height, width, 3) RGB uint8."""
-    boxes_xyxy: ArrayLike | None = None
-    """(N, 4) pixels; None: the whole picture is one box."""
-    scores: ArrayLike | None = None
-    """(N,) how sure the detector is of each box; None: of all of them."""
-
-
 class _Prepared(NamedTuple):
     boxes_xyxy: np.ndarray
     scores: np.ndarray
     crops: PictureCrops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PoseEstimator:
-    """Finds the joints of the people in given boxes.
+    """Finds people and their joints.
 
     Args:
         inference: the network with its flip test and decoding.
+        detector: finds the people of pictures that come without boxes.
+        name: what to call the network, for people.
         image_size: (width, height) of the crops that the network takes.
         device: where crops are sent.
         max_neighbours: other people of a picture that a crop knows of.
@@ -60,10 +57,12 @@ class PoseEstimator:
         same_person: OKS from which two poses of one picture count as one person; the better one stays.
         keep_duplicates: give a pose for every box, the same person's too.
         batch_size: crops that go through the network at once.
-        pictures_at_once: pictures that a stream may hold back to fill a batch.
+        pictures_at_once: pictures that a stream may hold back to look at them together.
     """
 
     inference: Inference
+    detector: Detector
+    name: str
     image_size: tuple[int, int]
     device: torch.device
     max_neighbours: int
@@ -79,24 +78,33 @@ class PoseEstimator:
         """The joints that are found."""
         return self.inference.skeleton
 
-    def __call__(self, image: np.ndarray, boxes: ArrayLike | None = None, *, scores: ArrayLike | None = None) -> Poses:
+    def __repr__(self) -> str:
+        width, height = self.image_size
+        size = (
+            f"{self.skeleton.num_joints} joints of {self.skeleton.name!r}, crops of {width}x{height} on {self.device}"
+        )
+        return f"PoseEstimator({self.name}, {size},\n  people by {getattr(self.detector, '__name__', self.detector)})"
+
+    def __call__(self, image: ImageLike, boxes: ArrayLike | None = None, *, scores: ArrayLike | None = None) -> Poses:
         """The people of one picture.
 
         Args:
-            image: (height, width, 3) RGB uint8.
-            boxes: (N, 4) x1, y1, x2, y2 in pixels, one for each person; None takes the whole picture as one box.
-            scores: (N,) the detector's, 1 by default; they scale the poses' scores.
+            image: an array (height, width, 3) RGB uint8, also grey or RGBA; a file's name; or an image of PIL. The last
+                two are turned as their EXIF orientation says.
+            boxes: (N, 4) x1, y1, x2, y2 in pixels, one for each person; None lets the detector find them.
+            scores: (N,) how sure each given box is, 1 by default; they scale the poses' scores.
 
         Returns:
             A pose for each box, in their order. Where two boxes led to the same person the lower score is left out
             (`keep_duplicates` keeps it); `boxes_xyxy` of the result says which box is whose.
 
         Raises:
+            FileNotFoundError: there is no such file.
             ValueError: not such a picture, or a box without area.
         """
         return next(self.stream([Task(image, boxes, scores)]))
 
-    def many(self, images: Sequence[np.ndarray], boxes: Sequence[ArrayLike | None] | None = None) -> list[Poses]:
+    def many(self, images: Sequence[ImageLike], boxes: Sequence[ArrayLike | None] | None = None) -> list[Poses]:
         """The people of several pictures, batched across them; `images` and `boxes` as one call takes them each.
 
         Raises:
@@ -108,16 +116,19 @@ class PoseEstimator:
 
     def stream(self, tasks: Iterable[Task]) -> Iterator[Poses]:
         """Poses of each picture in turn, for as many as there are; memory holds `pictures_at_once` and no more."""
-        for group in self._groups(tasks):
-            yield from self._finish(group)
+        left = iter(tasks)
+        while some := list(islice(left, self.pictures_at_once)):
+            for group in self._groups(locate(some, self.detector)):
+                yield from self._finish(group)
 
-    def heatmaps(self, image: np.ndarray, boxes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def heatmaps(self, image: ImageLike, boxes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the network says before joints are read off it.
 
         Returns:
             Crops (N, height, width, 3) RGB uint8 and heatmaps (N, joints, height / stride, width / stride) float32.
         """
-        crops = self._prepare(Task(image, boxes)).crops
+        (located,) = locate([Task(image, boxes)], self.detector)
+        crops = self._prepare(located).crops
         width, height = self.image_size
         if not len(crops.index):
             return np.zeros((0, height, width, 3), np.uint8), np.zeros((0, self.skeleton.num_joints, 0, 0), np.float32)
@@ -125,32 +136,22 @@ class PoseEstimator:
         maps = torch.cat([self.inference.heatmaps(*batch).float().cpu() for batch in batches])
         return np.ascontiguousarray(crops.image.permute(0, 2, 3, 1).numpy()), maps.numpy()
 
-    def _prepare(self, task: Task) -> _Prepared:
-        picture = _checked_picture(task.picture)
-        height, width = picture.shape[:2]
-        boxes = _checked_boxes([[0, 0, width, height]] if task.boxes_xyxy is None else task.boxes_xyxy)
-        scores = np.ones(len(boxes), np.float32) if task.scores is None else np.asarray(task.scores, np.float32)
-        if scores.shape != (len(boxes),):
-            raise ValueError(f"{len(boxes)} boxes with scores of shape {scores.shape}: give one score for each box")
-        if not np.isfinite(scores).all():
-            raise ValueError(f"a box's score is {scores[~np.isfinite(scores)][0]}: give numbers")
-        known = scores >= self.neighbour_score
-        crops = crop_people(picture, boxes, self.image_size, max_neighbours=self.max_neighbours, known=known)
-        return _Prepared(boxes, scores, crops)
+    def _prepare(self, one: Located) -> _Prepared:
+        known = one.scores >= self.neighbour_score
+        neighbours = self.max_neighbours
+        crops = crop_people(one.picture, one.boxes_xyxy, self.image_size, max_neighbours=neighbours, known=known)
+        return _Prepared(one.boxes_xyxy, one.scores, crops)
 
-    def _groups(self, tasks: Iterable[Task]) -> Iterator[list[_Prepared]]:
-        """Pictures in their order, as many at once as one batch takes."""
+    def _groups(self, located: Sequence[Located]) -> Iterator[list[_Prepared]]:
+        """Pictures in their order, as many at once as one batch of people takes."""
         group: list[_Prepared] = []
         people = 0
-        for one in map(self._prepare, tasks):
+        for one in map(self._prepare, located):
             if group and people + len(one.scores) > self.batch_size:
                 yield group
                 group, people = [], 0
             group.append(one)
             people += len(one.scores)
-            if len(group) == self.pictures_at_once:
-                yield group
-                group, people = [], 0
         if group:
             yield group
 
@@ -183,6 +184,8 @@ class PoseEstimator:
 def load(
     weights: str | Path | None = None,
     *,
+    detector: str | Detector | None = None,
+    min_score: float = MIN_SCORE,
     device: str | torch.device | None = None,
     flip: bool | None = None,
     decode: heatmaps.Decoding | None = None,
@@ -197,6 +200,10 @@ def load(
     Args:
         weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
             .xml); None is the one that comes with the package.
+        detector: what finds people where a call gives no boxes; it is opened at its first use. None is the one that
+            comes with the package, "whole" takes each picture for one person, other names are as
+            `rdpose.detection.load` takes them; or a function `(picture, name="") -> Detections` of one's own.
+        min_score: boxes of a detector that has a name are left out below this score; a function's are all taken.
         device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks choose theirs.
         flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
         decode: "quarter", "dark" or "argmax"; as the weights say by default.
@@ -215,15 +222,19 @@ def load(
         raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: give 1 or more")
-    network, settings, skeleton = open_network(Path(weights) if weights is not None else shipped_weights())
-    where = torch.device("cpu")
+    path = Path(weights) if weights is not None else shipped_weights()
+    network, settings, skeleton = open_network(path)
+    where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
     if isinstance(network, nn.Module):
-        where = distributed.device_named(device)
         network = distributed.place(network, where)
     asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
     test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})
+    if detector is None or isinstance(detector, str):
+        detector = NamedDetector(detector, min_score, str(device) if device else None)
     return PoseEstimator(
         inference=Inference.of(network, skeleton, test, sigma=settings.model.sigma),
+        detector=detector,
+        name=f"{settings.model.backbone} {settings.model.variant} of {path.name}",
         image_size=settings.model.image_size,
         device=where,
         max_neighbours=settings.data.max_neighbours,
@@ -245,26 +256,3 @@ def shipped_weights() -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"this copy of rdpose has no network of its own ({path}): name a weights file")
     return path
-
-
-def _checked_picture(picture: np.ndarray) -> np.ndarray:
-    array = np.asarray(picture)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
-        raise ValueError(
-            f"a picture is (height, width, 3) RGB uint8; got shape {array.shape} of {array.dtype}: convert it first"
-        )
-    return array
-
-
-def _checked_boxes(boxes: ArrayLike) -> np.ndarray:
-    """(N, 4) float32 of boxes that have an area."""
-    array = np.asarray(boxes, np.float32)
-    array = array.reshape(0, 4) if not array.size else array
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"boxes are (N, 4) x1, y1, x2, y2; got shape {array.shape}")
-    bad = np.flatnonzero(~geometry.valid_boxes(geometry.xyxy_to_xywh(array)))
-    if len(bad):
-        raise ValueError(
-            f"box {bad[0]} ({array[bad[0]].tolist()}) has no area: give x1, y1, x2, y2 in pixels, not width and height"
-        )
-    return array

@@ -71,6 +71,7 @@ class Video:
             if not Path(source).is_file():
                 raise FileNotFoundError(f"video {source} does not exist")
             source = str(source)
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent, as `quiet` is; read at the first video
         with quiet():
             capture = cv2.VideoCapture(source)
         if not capture.isOpened():

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rdpose import drawing
-from rdpose.detection import DetectionsFile
 from rdpose.inference.estimator import Task
-from rdpose.predict.job import Job
+from rdpose.predict.job import Job, count
 from rdpose.predict.sources import Input
 from rdpose.predict.writers import PICTURES_RESULTS, ResultsFile, picture_place
 from rdpose.structures import Poses, draw
@@ -19,6 +18,8 @@ from rdpose.utils.progress import Bar
 
 MOST_HEATMAPS = 12
 """People of one picture whose heatmaps are drawn."""
+MOST_NAMES = 5
+"""Pictures without anybody that are named at the end."""
 _NAMES = "its first are of {}; rows name pictures by file_name, or by an image_id that ends the picture's name"
 
 
@@ -29,7 +30,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
         ValueError: the file of boxes knows none of the pictures.
     """
     _check_names(pictures, job)
-    waiting: deque[tuple[Input, Task]] = deque()
+    waiting: deque[tuple[Input, np.ndarray]] = deque()
 
     def tasks() -> Iterator[Task]:
         for one in pictures:
@@ -40,34 +41,47 @@ def run(pictures: Sequence[Input], job: Job) -> None:
             except (OSError, ValueError) as error:
                 job.leave_out(error)
                 continue
-            waiting.append((one, job.task(picture, one.name)))
-            yield waiting[-1][1]
+            waiting.append((one, picture))
+            yield Task(picture, name=one.name)
 
     path = job.out / PICTURES_RESULTS
+    people: dict[str, int] = {}
     with ResultsFile(path) as results, Bar("predicting", total=len(pictures), unit="pictures") as bar:
         for poses in job.estimator.stream(tasks()):
-            one, task = waiting.popleft()
+            one, picture = waiting.popleft()
             rows = poses.to_coco(job.image_id(one.name), category_id=job.category_id)
             results.add(row | {"file_name": one.name} for row in rows)
-            job.num_people += len(poses)
-            _draw(one, task, poses, job)
+            people[one.name] = len(poses)
+            _draw(one, picture, poses, job)
             bar.advance()
     job.files.append(path)
+    if people:
+        _summarise(people, job)
 
 
-def _draw(one: Input, task: Task, poses: Poses, job: Job) -> None:
+def _summarise(people: dict[str, int], job: Job) -> None:
+    """How many people the pictures have, and those that have nobody, by name."""
+    total, empty = sum(people.values()), [name for name, number in people.items() if not number]
+    job.num_people += total
+    job.lines.append(f"{count(total, 'person', 'people')} in {count(len(people), 'picture', 'pictures')}")
+    if empty and len(people) > 1:
+        more = f" and {len(empty) - MOST_NAMES} more" if len(empty) > MOST_NAMES else ""
+        job.lines.append(f"nobody in {', '.join(empty[:MOST_NAMES])}{more}")
+
+
+def _draw(one: Input, picture: np.ndarray, poses: Poses, job: Job) -> None:
     if job.draw:
-        drawing.save(picture_place(job.out, one.name), draw(task.picture, poses))
+        drawing.save(picture_place(job.out, one.name), draw(picture, poses))
     if job.heatmaps and len(poses):
-        crops, maps = job.estimator.heatmaps(task.picture, task.boxes_xyxy)
+        crops, maps = job.estimator.heatmaps(picture, poses.boxes_xyxy)
         pairs = list(zip(crops, maps.max(axis=1), strict=True))[:MOST_HEATMAPS]
         rows = [[crop, drawing.draw_heatmap(crop, np.maximum(heatmap, 0))] for crop, heatmap in pairs]
         drawing.save(picture_place(job.out / "heatmaps", one.name), drawing.panel(rows, titles=("crop", "all joints")))
 
 
 def _check_names(pictures: Sequence[Input], job: Job) -> None:
-    boxes = job.detector
-    if not isinstance(boxes, DetectionsFile):
+    boxes = job.boxes
+    if boxes is None:
         return
     unknown = [one.name for one in pictures if one.name not in boxes]
     if len(unknown) == len(pictures):

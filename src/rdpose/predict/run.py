@@ -1,6 +1,6 @@
 """Poses of whatever is named, drawn and written down: what `rdpose predict` does.
 
-    summary = predict(["holiday/", "street.mp4"], weights="weights.safetensors", detector="dfine", out=Path("found"))
+    summary = predict(["holiday/", "street.mp4"], out=Path("found"))
 
 Pictures give `found/results.json` (COCO's results format) and drawn pictures; a video gives `found/street.mp4` and
 `found/street.json`, with the frame's number as image id and `track_id` for who is who. Everything is written as it
@@ -10,7 +10,6 @@ comes. A picture or video that cannot be read is named, left out and counted; th
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +19,12 @@ from pathlib import Path
 import rdpose.predict.images as picture_run
 import rdpose.predict.videos as video_run
 from rdpose import detection
-from rdpose.detection import DetectionsFile, Detector
+from rdpose.detection import DetectionsFile
 from rdpose.inference import estimator as estimators
 from rdpose.predict import sources as inputs
-from rdpose.predict.job import Job
+from rdpose.predict import unread, writers
+from rdpose.predict.box_checks import COUNTED_FROM, CheckedDetector
+from rdpose.predict.job import Job, count
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ class Summary:
     files: tuple[Path, ...]
     """Results files."""
     num_people: int
+    """Of all pictures, and who is who in the videos."""
     num_unreadable: int
     """Pictures and videos that could not be read."""
     interrupted: bool
+    lines: tuple[str, ...] = ()
+    """What was found where, and what was left out, a sentence each; nothing where nothing could be read."""
 
 
 def predict(
@@ -45,13 +49,14 @@ def predict(
     weights: str | Path | None = None,
     boxes: str | Path | None = None,
     detector: str | None = None,
-    min_score: float = 0.3,
+    min_score: float = detection.MIN_SCORE,
     draw: bool = True,
     heatmaps: bool = False,
     keep_duplicates: bool = False,
     flip: bool | None = None,
     zoom: Sequence[str] | None = None,
     device: str | None = None,
+    overwrite: bool = False,
 ) -> Summary:
     """Find the people of pictures and videos.
 
@@ -60,34 +65,52 @@ def predict(
         out: folder for everything that is written.
         weights: a network; None is the one that comes with the package.
         boxes: a file of boxes (COCO detections or annotations).
-        detector: a detector's name, as `detection.load` takes it. Without either, each picture is one person's box.
+        detector: a detector's name, as `detection.load` takes it; without either, it is the one inside the package.
         min_score: boxes of the file or the detector below it are left out.
         draw: write drawn pictures and videos.
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
             first look's, which is then taken once more.
         keep_duplicates: a pose for every box, also where two of a picture led to the same person.
         flip, zoom, device: as `rdpose.load` takes them.
+        overwrite: take the place of files that are in `out` already.
 
     Raises:
-        FileNotFoundError, ValueError: a source, the weights, the boxes or the detector is not there or of no use.
+        FileNotFoundError, ValueError: a source, the weights, the boxes or the detector is not there or of no use; or
+            `out` has results already.
         ImportError: an extra is needed that is not installed.
     """
     found = inputs.find(sources, out=out, draw=draw)
     _check(found, boxes, detector, heatmaps)
-    where = _detector(boxes, detector, min_score, device)
-    if where is None:
-        print("no --boxes and no --detector: each picture is taken as one person's box", file=sys.stderr)
-    estimator = estimators.load(weights, device=device, flip=flip, zoom=zoom, keep_duplicates=keep_duplicates)
+    if not overwrite:
+        for one in found:
+            writers.check_free(out, one.name, is_picture=one.is_picture, draw=draw)
+    file = DetectionsFile.read(boxes) if boxes else None
+    floor = min(min_score, COUNTED_FROM)
+    where = CheckedDetector(file or detection.load(detector, min_score=floor, device=device), min_score)
+    estimator = estimators.load(
+        weights, detector=where, device=device, flip=flip, zoom=zoom, keep_duplicates=keep_duplicates
+    )
     with _stoppable() as stop:
-        job = Job(estimator, where, out, draw=draw, heatmaps=heatmaps, stop=stop)
-        if pictures := [one for one in found if one.is_picture]:
-            picture_run.run(pictures, job)
-        for video in (one for one in found if not one.is_picture):
-            if not stop.is_set():
-                video_run.run(video, job)
-        for note in job.doubts.notes(min_score):
-            print(f"{boxes or detector}: {note}", file=sys.stderr)
-        return Summary(tuple(job.files), job.num_people, job.num_unreadable, stop.is_set())
+        job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, stop=stop)
+        _run(found, job)
+        name = boxes or detector or "bundled detector"
+        notes = [*job.lines, *(f"{name}: {note}" for note in where.doubts.notes(min_score)), *_unread(sources, job)]
+        return Summary(tuple(job.files), job.num_people, job.num_unreadable, stop.is_set(), tuple(notes))
+
+
+def _run(found: Sequence[inputs.Input], job: Job) -> None:
+    """All pictures, then one video after the other."""
+    if pictures := [one for one in found if one.is_picture]:
+        picture_run.run(pictures, job)
+    for video in (one for one in found if not one.is_picture):
+        if not job.stop.is_set():
+            video_run.run(video, job)
+
+
+def _unread(sources: Sequence[str], job: Job) -> Iterator[str]:
+    yield from unread.notes(sources, job.out)
+    if job.lines and job.num_unreadable:
+        yield f"{count(job.num_unreadable, 'source', 'sources')} could not be read and were left out"
 
 
 def _check(found: Sequence[inputs.Input], boxes: str | Path | None, detector: str | None, heatmaps: bool) -> None:
@@ -96,12 +119,6 @@ def _check(found: Sequence[inputs.Input], boxes: str | Path | None, detector: st
     videos = [one for one in found if not one.is_picture]
     if heatmaps and videos:
         raise ValueError(f"heatmaps are drawn of pictures, and {videos[0].source} is none; leave --heatmaps out")
-
-
-def _detector(boxes: str | Path | None, detector: str | None, min_score: float, device: str | None) -> Detector | None:
-    if boxes:
-        return DetectionsFile.read(boxes, min_score=min_score)
-    return detection.load(detector, min_score=min_score, device=device) if detector else None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 from rdpose.io import images
 from rdpose.io.images import PICTURE_ENDINGS
 from rdpose.io.video import VIDEO_ENDINGS
-from rdpose.predict import writers
+from rdpose.predict import unread, writers
 
 TIMEOUT_SECONDS = 20
 _IN_ZIP = re.compile(r"\.zip[@/\\]", re.IGNORECASE)
@@ -105,12 +105,11 @@ def _files(source: str, out: Path) -> Iterator[tuple[Path, Path]]:
     """(folder, file) of all that a path or a pattern names."""
     path = Path(source)
     if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PICTURE_ENDINGS + VIDEO_ENDINGS]
+        endings = images.folder_endings() + VIDEO_ENDINGS
+        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in endings]
         if not files:
-            raise ValueError(
-                f"folder {source} has neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos "
-                f"({', '.join(VIDEO_ENDINGS)})"
-            )
+            nothing = f"neither pictures ({', '.join(PICTURE_ENDINGS)}) nor videos ({', '.join(VIDEO_ENDINGS)})"
+            raise ValueError("; ".join([f"folder {source} has {nothing}", *unread.notes([source], out)]))
         yield from ((path, file) for file in _outside(files, out))
     elif path.suffix.lower() == ".zip" and path.is_file():
         yield from ((path.parent, Path(f"{path}@{name}")) for name in _in_zip(path))
@@ -140,7 +139,8 @@ def _outside(files: Sequence[Path], out: Path) -> list[Path]:
 def _in_zip(archive: Path) -> list[str]:
     names = images.names_in_zip(archive)
     if not names:
-        raise ValueError(f"{archive} has no pictures ({', '.join(PICTURE_ENDINGS)}); unpack it where it holds videos")
+        remedy = "unpack it where it holds videos, or pictures of other kinds"
+        raise ValueError(f"{archive} has no pictures ({', '.join(images.folder_endings())}); {remedy}")
     return names
 
 

@@ -9,11 +9,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 
-from rdpose.detection import DetectionsFile
 from rdpose.inference.estimator import Task
 from rdpose.inference.tracking import Tracker
 from rdpose.io.video import Frame, Video, VideoWriter
-from rdpose.predict.job import Job
+from rdpose.predict.job import Job, count
 from rdpose.predict.sources import Input
 from rdpose.predict.writers import ResultsFile, places
 from rdpose.structures import draw
@@ -59,8 +58,10 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
             results.add(row | more for row in poses.to_coco(frame.index, category_id=job.category_id))
             if writer:
                 writer.write(draw(frame.picture, poses), frame.seconds)
-            job.num_people += len(poses)
             bar.advance()
+        job.num_people += tracker.num_people
+        people = count(tracker.num_people, "person", "people")
+        job.lines.append(f"{people} in {count(bar.done, 'frame', 'frames')} of {one.name}")
         _say_if_short(one, video, bar.done, job)
         _say_if_unknown(one, bar.done, job)
     job.files.append(results_path)
@@ -71,12 +72,12 @@ def _tasks(one: Input, frames: Iterable[Frame], waiting: deque[Frame], job: Job)
         if job.stop.is_set():
             return
         waiting.append(frame)
-        yield job.task(frame.picture, f"{one.name}/{frame.index}")
+        yield Task(frame.picture, name=f"{one.name}/{frame.index}")
 
 
 def _say_if_unknown(one: Input, num_frames: int, job: Job) -> None:
-    boxes = job.detector
-    if not isinstance(boxes, DetectionsFile) or any(f"{one.name}/{index}" in boxes for index in range(num_frames)):
+    boxes = job.boxes
+    if boxes is None or any(f"{one.name}/{index}" in boxes for index in range(num_frames)):
         return
     rows = "rows name a frame by image_id, from 0, or the video by file_name, or both"
     reason = boxes.fault or f"its first are of {boxes.first}; {rows}"

@@ -60,6 +60,21 @@ def places(folder: Path, name: str, *, is_picture: bool) -> tuple[Path, Path]:
     return place, place.with_suffix(".json")
 
 
+def check_free(folder: Path, name: str, *, is_picture: bool, draw: bool) -> None:
+    """Whether nothing would be overwritten by the results of `name`, or by its drawn picture or video.
+
+    Raises:
+        ValueError: a file is there already; the message names it.
+    """
+    drawn, results = places(folder, name, is_picture=is_picture)
+    remedy = "add --overwrite, or name another folder by --out"
+    if results.with_suffix(".jsonl").exists():
+        raise ValueError(f"{results.with_suffix('.jsonl')} has the results of a run that was cut short: {remedy}")
+    for place in (results, drawn) if draw else (results,):
+        if place.exists():
+            raise ValueError(f"{place} is there already: {remedy}")
+
+
 def picture_place(folder: Path, name: str) -> Path:
     """Where the picture drawn over `name` goes: its own name if that is a JPEG's or PNG's, else with .jpg added."""
     kept = Path(name).suffix.lower() in (".jpg", ".jpeg", ".png")
