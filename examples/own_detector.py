@@ -29,7 +29,7 @@ def moving(picture: np.ndarray, name: str = "") -> Detections:
     return Detections(boxes.reshape(-1, 4), np.ones(len(boxes), np.float32))
 
 
-estimator = rdpose.load(options.weights)
-found = estimator.many(images, [moving(image).boxes_xyxy for image in images])
+estimator = rdpose.load(options.weights, detector=moving)
+found = estimator.many(images)
 for path, poses in zip(options.pictures, found, strict=True):
     print(f"{path}: {poses}")

@@ -1,8 +1,8 @@
 """rdpose: top-down human pose estimation for crowded pictures.
 
-    estimator = rdpose.load("weights.safetensors")      # weights carry their settings
-    poses = estimator(image, boxes)                     # (height, width, 3) RGB uint8, (N, 4) xyxy -> Poses
-    picture = rdpose.draw(image, poses)
+    estimator = rdpose.load()                   # the bundled network and detector
+    poses = estimator("street.jpg")             # a file, a PIL image, or (height, width, 3) RGB uint8 -> Poses
+    picture = rdpose.draw("street.jpg", poses)
 
 Importing it is quick: torch comes in with the first network.
 """

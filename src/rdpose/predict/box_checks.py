@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ BEYOND = 0.05
 """Share of a picture's size by which a box may end beyond it."""
 SMALLEST_PX = 2
 """Of a box's longer side."""
-COUNTED_FROM = 0.1
+COUNTED_FROM = 0.2
 """Score from which a network's boxes are counted where they are left out; below, they mean nothing."""
 
 
@@ -60,7 +61,8 @@ class Doubts:
         if self.num_below:
             are = f"{self.num_below} {'box lies' if self.num_below == 1 else 'boxes lie'}"
             lower = "" if self.num_boxes else "; lower it"
-            yield f"{are} below --min-score {min_score:g} (the best {self.best_below:.2f}) and were left out{lower}"
+            best = math.floor(100 * self.best_below + 1e-3) / 100  # 0.299 is not 0.30, which would have been taken
+            yield f"{are} below --min-score {min_score:g} (the best {best:.2f}) and were left out{lower}"
 
 
 @dataclass(frozen=True)
