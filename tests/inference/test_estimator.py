@@ -173,7 +173,7 @@ def test_arguments_that_mean_nothing_are_told(weights: Path, given: dict, messag
 
 def test_flip_and_decoding_are_as_the_weights_say_unless_asked(weights: Path) -> None:
     asked = rdpose.load(weights, flip=False, decode="dark").inference
-    assert (asked.flip, asked.decode, asked.shift) == (False, "dark", False)
+    assert (asked.flip, asked.decode, asked.shift) == (False, "dark", True)
     own, default = rdpose.load(weights).inference, Settings().test
     assert (own.flip, own.decode, own.shift) == (default.flip, default.decode, True)
     with pytest.raises(ValueError, match="unknown decoding 'soft'; there are quarter, dark, argmax"):
