@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rdpose.models.backbones.blocks import init_weights
 from rdpose.models.losses import heatmap_loss
-from rdpose.models.rdpose import Normalise
+from rdpose.models.rdpose import Normalise, of_whole_cells
 
 SHARES = {"direct": 1.0, "decoupled": 1.5, "perturbed": 1.0}
 """What each term of the loss counts."""
@@ -62,7 +62,7 @@ class OfficialRDPose(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         """What the published network answers at test: (b, K + 1, H / 4, W / 4), the centre last."""
-        features = self.backbone(self.normalise(image))
+        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
         direct = self.final_layer(features)
         if self.simple_baseline:
             return direct
@@ -83,7 +83,7 @@ class OfficialRDPose(nn.Module):
             weight: (b, K + 1), likewise.
             loss: `(predicted, target, weight) -> scalar`; the default is the published one.
         """
-        features = self.backbone(self.normalise(image))
+        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
         predictions = dict(zip(("direct", "decoupled", "perturbed"), self.passes(features), strict=True))
         terms = {name: loss(predicted, target, weight) for name, predicted in predictions.items()}
         total = sum((share * terms[name] for name, share in SHARES.items()), features.new_zeros(()))
