@@ -241,3 +241,12 @@ def test_loading_equals_a_reading_by_hand(shared_data: Path) -> None:
         flags = np.array(source["keypoints"][2::3])
         assert people.visible[row].tolist() == flags.tolist()
         assert people.joints[row, :, 0][flags > 0].tolist() == np.array(source["keypoints"][::3])[flags > 0].tolist()
+
+
+@pytest.mark.parametrize("place", [float("nan"), float("inf"), None])
+def test_a_label_without_a_place_is_counted_and_taken_as_unlabelled(place: float | None, write) -> None:
+    nowhere = [place, 21, 2, 12, 22, 1, place, place, 0]  # the third is unlabelled anyway
+    people = annotations.read(write(coco(person(1, keypoints=nowhere), person(2))), "")
+    assert people.visible.tolist() == [[0, 1, 0], [2, 1, 0]]
+    assert people.skipped == {"labels whose place is not a number": 1}
+    assert "1 labels whose place is not a number" in people.summary()

@@ -279,3 +279,15 @@ def test_tables_of_several_rows() -> None:
     assert evaluation.table(rows).splitlines() == lines
     with pytest.raises(ValueError, match="different metrics"):
         evaluation.table([rows[0], Scores("c", {"Mean": 1.0})])
+
+
+def test_a_label_without_a_place_counts_as_none_and_is_told(tmp_path, coco_content, noisy, save) -> None:
+    rows = noisy(coco_content, 0.5)
+    person = next(p for p in coco_content["annotations"] if p["num_keypoints"] > 3)
+    joint = next(j for j in range(17) if person["keypoints"][3 * j + 2])
+    person["keypoints"][3 * joint : 3 * joint + 3] = 0, 0, 0
+    expected = evaluate(rows, save(tmp_path / "without.json", coco_content))
+    person["keypoints"][3 * joint : 3 * joint + 3] = float("nan"), 3, 2
+    found = evaluate(rows, save(tmp_path / "nan.json", coco_content))
+    assert found.figures == expected.figures
+    assert "1 labels whose place is not a number, taken as unlabelled" in str(found)

@@ -20,6 +20,8 @@ PERSON_COLUMNS = (
 )
 NO_BOX = "without a box, or one that is empty or outside its picture"
 """Why a row of a file is not among the people, in `People.skipped`."""
+NO_PLACE = "labels whose place is not a number"
+"""Joints that are marked as labelled and are taken for unlabelled, in `People.skipped`."""
 OCCLUDED = 1
 """`People.visible` of a joint that is labelled and cannot be seen."""
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source", "crowd_index")
@@ -65,7 +67,7 @@ class People:
     category_ids: tuple[int, ...] = (1,)
     """The files' numbers for people."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Rows of the files that are not here: reason -> number."""
+    """What of the files is not here, rows and labels: reason -> number."""
 
     def __post_init__(self) -> None:
         people = len(self.image_index)

@@ -18,7 +18,7 @@ from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loaders import PictureDataset, num_workers
-from rdpose.data.people import NO_BOX, People
+from rdpose.data.people import NO_BOX, NO_PLACE, People
 from rdpose.evaluation import Scores
 from rdpose.inference.pipeline import Inference, Network, open_network
 from rdpose.io import files
@@ -85,9 +85,12 @@ def rehearse(skeleton: Skeleton, settings: Settings) -> None:
 
 def tell_left_out(people: People, settings: Settings) -> None:
     """Say on standard error who of the annotated people cannot be looked at: figures count them all the same."""
-    count = people.skipped.get(NO_BOX) if settings.test.boxes == "truth" else None
-    if count and distributed.is_main():
+    if settings.test.boxes != "truth" or not distributed.is_main():
+        return
+    if count := people.skipped.get(NO_BOX):
         print(f"left out of the test: {count} {NO_BOX}; those with labels count as missed", file=sys.stderr)
+    if count := people.skipped.get(NO_PLACE):
+        print(f"taken as unlabelled: {count} {NO_PLACE}; mend the annotations", file=sys.stderr)
 
 
 def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:

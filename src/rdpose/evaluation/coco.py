@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from typing import Any
 from hotcoco import COCO, COCOeval
 
 from rdpose import skeletons
+from rdpose.data.people import NO_PLACE
 from rdpose.evaluation import results
 from rdpose.evaluation.labels import is_labelled
 from rdpose.evaluation.scores import Scores
@@ -126,13 +128,25 @@ def _completed(content: dict[str, Any], areas_from_boxes: bool) -> tuple[COCO, s
     lacking = [person for person in rows["annotations"] if areas_from_boxes or not person.get("area")]
     for person in lacking:
         person["area"] = AREA_OF_BOX * person["bbox"][2] * person["bbox"][3]
+    lost = 0
     for person in rows["annotations"]:
-        person["keypoints"] = [number or 0 for number in person.get("keypoints") or ()]  # null where unlabelled
+        person["keypoints"], without_place = _placed(person.get("keypoints") or ())
+        lost += without_place
         person.setdefault("num_keypoints", sum(flag > 0 for flag in person["keypoints"][2::3]))
     for category in rows["categories"]:
         category |= {"name": str(category.get("name")), "keypoints": [*map(str, category.get("keypoints") or ())]}
-    note = f"areas of {len(lacking)} people are {AREA_OF_BOX} x box" if lacking and not areas_from_boxes else ""
-    return COCO(rows), note
+    notes = [f"areas of {len(lacking)} people are {AREA_OF_BOX} x box"] if lacking and not areas_from_boxes else []
+    notes += [f"{lost} {NO_PLACE}, taken as unlabelled"] if lost else []
+    return COCO(rows), "; ".join(notes)
+
+
+def _placed(keypoints: Sequence[float | None]) -> tuple[list[float], int]:
+    """The keypoints with 0 for null, as unlabelled ones have it, and for labels without a place; and their number."""
+    numbers = [number or 0 for number in keypoints]
+    joints = [numbers[at : at + 3] for at in range(0, len(numbers), 3)]
+    placed = [joint if all(map(math.isfinite, joint)) else [0, 0, 0] for joint in joints]
+    lost = sum(joint[-1] > 0 and mended is not joint for joint, mended in zip(joints, placed, strict=True))
+    return [number for joint in placed for number in joint], lost
 
 
 def _part(row: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
         of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
         people = [p for p in of_people if is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
+        table[~np.isfinite(table).all(axis=-1)] = 0  # labels whose place is not a number
         areas = [p.get("area") or AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
         ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
