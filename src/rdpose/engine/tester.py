@@ -17,7 +17,7 @@ from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
-from rdpose.data.loaders import PictureDataset, num_workers
+from rdpose.data.loaders import PictureDataset, num_workers, one_thread
 from rdpose.data.people import NO_BOX, NO_PLACE, People
 from rdpose.evaluation import Scores
 from rdpose.inference.pipeline import Inference, Network, open_network
@@ -166,7 +166,11 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
     )
     share = Subset(pictures, range(here.rank, len(pictures), here.world))
     loader = DataLoader(
-        share, batch_size=None, num_workers=num_workers(settings.data.workers), generator=torch.Generator()
+        share,
+        batch_size=None,
+        num_workers=num_workers(settings.data.workers),
+        worker_init_fn=one_thread,
+        generator=torch.Generator(),
     )
     parts = []
     with Bar("testing", total=int(wanted.sum()), unit="people", quiet=not here.is_main) as bar:
@@ -239,12 +243,12 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
     table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).round(3)
     return [
         {
-            "image_id": int(people.image_id[images[row]]),
+            "image_id": people.image_id[images[row]].item(),
             "category_id": people.category_id,
             "keypoints": table[row].ravel().tolist(),
             "score": float(scores[row]),
         }
-        | ({"annotation_id": int(people.person_id[found.rows[row]])} if test.boxes == "truth" else {})
+        | ({"annotation_id": people.person_id[found.rows[row]].item()} if test.boxes == "truth" else {})
         for row in kept
     ]
 
