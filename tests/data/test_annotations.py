@@ -169,7 +169,7 @@ def test_categories_with_equal_joints_are_read_together(read) -> None:
         ({"a": 1}, "lists no pictures"),
         (coco(images=[]), "lists no pictures"),
         (coco(images=[{"id": 1}]), "row 0 has no `file_name`"),
-        (coco(images=[{"id": "x", "file_name": "x"}]), "`id` holds something else than int64"),
+        (coco(images=[{"id": [1], "file_name": "x"}]), "`id` holds lists; each row needs one"),
         (coco(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "the picture id 1 to several files"),
         (coco(person(1), categories=[]), "does not name its joints"),
         (coco(person(3, keypoints=[1, 2, 2] * 4)), "annotation 3 has 4 joints where the skeleton people has 3"),

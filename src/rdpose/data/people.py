@@ -44,14 +44,14 @@ class People:
     score: np.ndarray
     """(N,) float32: the detector's, 1 for annotated people."""
     person_id: np.ndarray
-    """(N,) int64: annotation id; the row in the file where it has none (MPII, detections)."""
+    """(N,) int64, or str where they are words: annotation id; the row in the file without one (MPII, detections)."""
     crowd: np.ndarray
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
     counted: np.ndarray
     """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
 
     image_id: np.ndarray
-    """(M,) int64; unique within one source."""
+    """(M,) int64, or str where they are words; unique within one source."""
     image_name: np.ndarray
     """(M,) str: path below the source's folder."""
     image_size: np.ndarray
@@ -173,12 +173,13 @@ def assemble(
     order = np.argsort(image_index, kind="stable")
     defaults = _defaults(box, skeleton.num_joints)
     assert not known.keys() - defaults.keys(), f"unknown columns: {', '.join(known.keys() - defaults.keys())}"
-    columns = {name: np.asarray(known.get(name, value), value.dtype)[order] for name, value in defaults.items()}
+    types = {name: value.dtype for name, value in defaults.items() if name != "person_id"}
+    columns = {name: np.asarray(known.get(name, value), types.get(name))[order] for name, value in defaults.items()}
     return People(
         image_index=np.asarray(image_index, np.int32)[order],
         box_xywh=box[order],
         **columns,
-        image_id=np.asarray(image_id, np.int64),
+        image_id=np.asarray(image_id),
         image_name=np.asarray(image_name, np.str_),
         image_size=np.zeros((images, 2), np.int32) if image_size is None else np.asarray(image_size, np.int32),
         image_source=np.zeros(images, np.int32),
