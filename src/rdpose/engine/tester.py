@@ -19,6 +19,7 @@ from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loaders import PictureDataset, num_workers, one_thread
 from rdpose.data.people import NO_BOX, NO_PLACE, People
+from rdpose.data.sources import TestPeople
 from rdpose.evaluation import Scores
 from rdpose.inference.pipeline import Inference, Network, open_network
 from rdpose.io import files
@@ -40,17 +41,25 @@ class Found(NamedTuple):
 
 
 def test(
-    network: Network, skeleton: Skeleton, settings: Settings, here: Process, *, folder: Path, tell: bool = False
+    network: Network,
+    skeleton: Skeleton,
+    settings: Settings,
+    here: Process,
+    *,
+    folder: Path,
+    tell: bool = False,
+    tested: TestPeople | None = None,
 ) -> Scores | None:
     """Test a network on the set that the settings name; writes `folder`/keypoints_<set>_results.json and scores.json.
 
     Args:
         tell: say who of the set is left out.
+        tested: whose crops are looked at, where they have been read already.
 
     Returns:
         The figures on the main process, None on others, and None where the set has no labels.
     """
-    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    people, labelled = tested or sources.testing_people(settings.data, settings.test, skeleton)
     if tell:
         tell_left_out(people, settings)
     inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
@@ -68,19 +77,23 @@ def test(
     return scores
 
 
-def rehearse(skeleton: Skeleton, settings: Settings) -> None:
+def rehearse(skeleton: Skeleton, settings: Settings) -> TestPeople:
     """Measure one pose that is nobody's: what does not fit together is told before a training, not after an epoch.
+
+    Returns:
+        Whose crops will be tested, so that they are read once for a training.
 
     Raises:
         FileNotFoundError, ValueError: as `test`, but for pictures that are there and cannot be read.
     """
-    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    people, labelled = tested = sources.testing_people(settings.data, settings.test, skeleton)
     people.check_pictures()
     tell_left_out(people, settings)
     rows = np.flatnonzero(looked_at(people))[:1]
     nobody = np.zeros((len(rows), skeleton.num_joints, 3), np.float32)
     if labelled:
         measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), skeleton, settings)
+    return tested
 
 
 def tell_left_out(people: People, settings: Settings) -> None:
