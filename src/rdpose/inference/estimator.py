@@ -221,15 +221,7 @@ def load(
         FileNotFoundError: there is no such file.
         ValueError: it holds no such network, or an argument is unknown, or the device is not there.
     """
-    if decode is not None and decode not in get_args(heatmaps.Decoding):
-        raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
-    for name, value in (("flip", flip), ("keep_duplicates", keep_duplicates)):
-        if not isinstance(value, bool | None):
-            raise ValueError(f"{name} is {value!r}: give True or False")
-    if isinstance(zoom, str | bool):
-        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
+    _check(decode, zoom, batch_size, flip=flip, keep_duplicates=keep_duplicates)
     path = Path(weights) if weights is not None else _shipped(device)
     network, settings, skeleton = open_network(path)
     where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
@@ -254,6 +246,19 @@ def load(
         keep_duplicates=keep_duplicates,
         batch_size=batch_size,
     )
+
+
+def _check(decode: object, zoom: object, batch_size: int, **switches: object) -> None:
+    """Raises ValueError: an argument of `load` is of another kind."""
+    if decode is not None and decode not in get_args(heatmaps.Decoding):
+        raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
+    for name, value in switches.items():
+        if not isinstance(value, bool | None):
+            raise ValueError(f"{name} is {value!r}: give True or False")
+    if isinstance(zoom, str | bool):
+        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
 
 
 def _shipped(device: str | torch.device | None) -> Path:
