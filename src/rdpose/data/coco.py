@@ -47,6 +47,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     return assemble(
         **images,
         **_person_columns(rows, box[kept], visible, path),
+        **_candidates(rows, wanted, path),
         image_index=image_index[kept],
         box_xywh=clipped[kept],
         joints=joints,
@@ -117,6 +118,19 @@ def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarra
     labelled = np.isfinite(table).all(axis=-1) & (table[..., 2] > 0)
     visible = np.where(labelled, np.clip(table[..., 2], 1, 2), 0).astype(np.uint8)
     return np.where(labelled[..., None], table[..., :2], 0).astype(np.float32), visible
+
+
+def _candidates(rows: Rows, skeleton: Skeleton, path: Path | str) -> dict[str, np.ndarray]:
+    """The column of people's `candidates` (`People.candidates`), where the file has some."""
+    flat = [row.get("candidates") or () for row in rows]
+    length = max(map(len, flat), default=0)
+    if not length:
+        return {}
+    if length % (3 * skeleton.num_joints) or any(len(numbers) not in (0, length) for numbers in flat):
+        raise ValueError(f"{path}: `candidates` are x, y and height, as many for each of {skeleton.num_joints} joints")
+    shape = (skeleton.num_joints, -1, 3)
+    empty = np.zeros(length, np.float32)
+    return {"candidates": np.stack([np.asarray(n or empty, np.float32).reshape(shape) for n in flat])}
 
 
 def _columns(wanted: Skeleton, own: Skeleton, path: Path | str) -> np.ndarray:

@@ -21,6 +21,10 @@ from rdpose.data.people import People
 from rdpose.models.perturbation import NUM_DRAWS
 
 
+UNSURE = 0.1
+"""Height of a candidate from which on it matters that the view does not show it."""
+
+
 class CropDataset(Dataset):
     """Training crops. Asked by (epoch, index), it gives one sample: a dictionary of tensors.
 
@@ -77,6 +81,8 @@ class CropDataset(Dataset):
             ),
             "draws": rng.random(NUM_DRAWS, dtype=np.float32),
         }
+        if people.candidates.shape[2]:
+            sample["candidates"] = self._candidates(row, view, transform)
         tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
         return {"image": crops.to_tensor(crop), **tensors, "index": torch.tensor(row)}
 
@@ -101,6 +107,18 @@ class CropDataset(Dataset):
         if view.part:  # as in a picture that ends there
             visible = np.where(crops.inside(joints, (0, 0, *self.image_size)), visible, 0)
         return joints, visible
+
+
+    def _candidates(self, row: int, view: augment.View, transform: np.ndarray) -> np.ndarray:
+        """(K, C, 3): a person's candidates in the crop; nothing is known of a joint that may lie where the view ends."""
+        places, heights = np.split(self.people.candidates[row], [2], axis=-1)
+        in_crop = geometry.apply(transform, places.reshape(-1, 2)).reshape(places.shape)
+        beyond = ~crops.inside(places, view.frame_xyxy)
+        if view.part:
+            beyond |= ~crops.inside(in_crop, (0, 0, *self.image_size))
+        unsure = (beyond & (heights[..., 0] > UNSURE)).any(axis=1)
+        found = np.concatenate([in_crop, np.where(unsure[:, None, None], -1, heights)], axis=-1)
+        return (found[self.people.skeleton.flip_order] if view.flip else found).astype(np.float32)
 
 
 class PictureDataset(Dataset):

@@ -16,7 +16,7 @@ from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
-    *("score", "person_id", "crowd", "counted"),
+    *("score", "person_id", "crowd", "counted", "candidates"),
 )
 NO_BOX = "without a box, or one that is empty or outside its picture"
 """Why a row of a file is not among the people, in `People.skipped`."""
@@ -47,6 +47,10 @@ class People:
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
     counted: np.ndarray
     """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
+
+    candidates: np.ndarray
+    """(N, K, C, 3) float32: x, y and height 0..1 of the peaks that a joint's target heatmap has, as a teacher's heatmap has
+    them; height -1 where nothing is known of the joint. C is 0 where no file has candidates."""
 
     image_id: np.ndarray
     """(M,) int64; unique within one source."""
@@ -199,6 +203,7 @@ def _defaults(box_xywh: np.ndarray, num_joints: int) -> dict[str, np.ndarray]:
         "person_id": np.arange(people, dtype=np.int64),
         "crowd": np.zeros(people, np.bool_),
         "counted": np.ones(people, np.bool_),
+        "candidates": np.zeros((people, num_joints, 0, 3), np.float32),
     }
 
 
@@ -224,6 +229,7 @@ def concatenate(sources: Sequence[People]) -> People:
                 f"sources have different joints ({first.skeleton.name} from {first.image_roots[0]} and "
                 f"{other.skeleton.name} from {other.image_roots[0]}); read them with one skeleton"
             )
+    sources = _with_candidates(sources)
     columns: dict[str, Any] = {
         n: np.concatenate([getattr(s, n) for s in sources]) for n in (*PERSON_COLUMNS, *IMAGE_COLUMNS)
     }
@@ -238,6 +244,26 @@ def concatenate(sources: Sequence[People]) -> People:
         image_roots=tuple(root for source in sources for root in source.image_roots),
         skipped={reason: sum(source.skipped.get(reason, 0) for source in sources) for reason in sorted(reasons)},
     )
+
+
+def _with_candidates(sources: Sequence[People]) -> Sequence[People]:
+    """The sources with as many candidates each as the one that has most; labels are the candidates of who has none."""
+    most = max(source.candidates.shape[2] for source in sources)
+    if not most:
+        return sources
+    return [replace(source, candidates=candidates_of(source, most)) for source in sources]
+
+
+def candidates_of(people: People, most: int) -> np.ndarray:
+    """(N, K, most, 3): what the file gives or, for who has none there, the labelled joints, of height 1."""
+    found = np.zeros((*people.visible.shape, most, 3), np.float32)
+    given = people.candidates
+    if given.shape[2]:
+        found[:, :, : given.shape[2]] = given
+    bare = ~(found[..., 2] != 0).any(axis=(1, 2))
+    found[bare, :, 0, :2] = people.joints[bare]
+    found[bare, :, 0, 2] = np.where(people.visible[bare] > 0, 1, -1)
+    return found
 
 
 def _offsets(counts: Sequence[int]) -> np.ndarray:

@@ -50,7 +50,21 @@ def draw_targets(
         sigma,
         unbiased=unbiased,
     )
+    if "candidates" in batch:
+        maps[:, :-1], weights[:, :-1] = soft_maps(batch["candidates"], height, width, stride=stride, sigma=sigma)
     return Targets(maps, weights * joint_weights, center)
+
+
+def soft_maps(candidates: Tensor, height: int, width: int, *, stride: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """Targets (batch, joints, height, width) with a peak for each candidate, and weights (batch, joints).
+
+    Args:
+        candidates: (batch, joints, candidates, 3) x, y in crop pixels and height; a height below 0 makes the weight 0.
+    """
+    places, heights = candidates[..., :2].flatten(1, 2) / stride, candidates[..., 2]
+    peaks, _ = heatmaps.render(places, heights.flatten(1) > 0, height, width, sigma, unbiased=True)
+    maps = (peaks.unflatten(1, heights.shape[1:]) * heights[..., None, None].clamp(min=0)).amax(dim=2)
+    return maps, (heights >= 0).all(dim=2).float()
 
 
 def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Tensor:
