@@ -36,23 +36,6 @@ WIDTHS = (48, 64, 96, 96)
 FEATURES = 96
 
 
-class DepthwiseLayer(nn.Module):
-    """A 3x3 depthwise convolution with a bias, padded as TensorFlow pads: (b, c, h, w) -> (b, c, h / stride, w / stride)."""
-
-    def __init__(self, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.strided = stride > 1
-        self.conv = DepthwiseConv(channels, 3, stride)
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.strided:  # the layer's own padding at the left and the top is cut off again
-            x = self.conv(pad(x, (1, 1, 1, 1)))[:, :, 1:, 1:]
-        else:
-            x = self.conv(x)
-        return x + self.bias.to(x.dtype)[:, None, None]
-
-
 class InvertedResidual(nn.Module):
     """1x1 to six times the channels, depthwise, 1x1 to the output; the last is linear."""
 
@@ -60,14 +43,19 @@ class InvertedResidual(nn.Module):
         super().__init__()
         wide = 6 * in_channels if expand else in_channels
         self.expand = nn.Conv2d(in_channels, wide, 1) if expand else None
-        self.depthwise = DepthwiseLayer(wide, stride)
+        self.depthwise = DepthwiseConv(wide, 3, stride, bias=True)
         self.project = nn.Conv2d(wide, out_channels, 1)
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.expand is None else _relu6(self.expand(x))
-        y = self.project(_relu6(self.depthwise(y)))
+        y = self.project(_relu6(self._filtered(y)))
         return x + y if self.residual else y
+
+    def _filtered(self, y: Tensor) -> Tensor:
+        if self.depthwise.stride == (1, 1):
+            return self.depthwise(y)
+        return self.depthwise(pad(y, (1, 1, 1, 1)))[:, :, 1:, 1:]  # without the row and column that its padding adds
 
 
 class Separable(nn.Module):
@@ -145,4 +133,4 @@ def mobilenet_fpn() -> MobileNetFPN:
 
 def _relu6(x: Tensor) -> Tensor:
     """In place where no gradient will ask for what was there: half the time on a processor."""
-    return relu6(x, inplace=not torch.is_grad_enabled())
+    return relu6(x, inplace=not x.requires_grad)
