@@ -5,6 +5,7 @@ a person without labels; which joints are labelled is told by their flags, and `
 counts in figures (CrowdPose: people with one or two labelled joints have 0); `ignore` makes a crowd of someone without
 labels, others count, as in pycocotools' figures; no `annotations` (COCO test-dev) is pictures without people; a picture
 without `width` and `height` does not clip its boxes.
+`data.candidates` tells what `candidates` are.
 
 Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
 without a box, or with one that is empty or outside its picture.
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import geometry, skeletons
-from rdpose.data import categories
+from rdpose.data import candidates, categories
 from rdpose.data.people import NO_BOX, People, assemble, reorder
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX
@@ -42,12 +43,15 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     skipped[NO_BOX] = int((~kept).sum())
     rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     joints, visible = _joints(rows, own or wanted, path)
+    peaks = candidates.read(rows, own or wanted, path)
     if own is not None and own.joints != wanted.joints:
-        joints, visible = reorder(joints, visible, _columns(wanted, own, path))
+        columns = _columns(wanted, own, path)
+        joints, visible = reorder(joints, visible, columns)
+        peaks = None if peaks is None else candidates.reorder(peaks, columns)
     return assemble(
         **images,
         **_person_columns(rows, box[kept], visible, path),
-        **_candidates(rows, wanted, path),
+        **({} if peaks is None else {"candidates": peaks}),
         image_index=image_index[kept],
         box_xywh=clipped[kept],
         joints=joints,
@@ -118,19 +122,6 @@ def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarra
     labelled = np.isfinite(table).all(axis=-1) & (table[..., 2] > 0)
     visible = np.where(labelled, np.clip(table[..., 2], 1, 2), 0).astype(np.uint8)
     return np.where(labelled[..., None], table[..., :2], 0).astype(np.float32), visible
-
-
-def _candidates(rows: Rows, skeleton: Skeleton, path: Path | str) -> dict[str, np.ndarray]:
-    """The column of people's `candidates` (`People.candidates`), where the file has some."""
-    flat = [row.get("candidates") or () for row in rows]
-    length = max(map(len, flat), default=0)
-    if not length:
-        return {}
-    if length % (3 * skeleton.num_joints) or any(len(numbers) not in (0, length) for numbers in flat):
-        raise ValueError(f"{path}: `candidates` are x, y and height, as many for each of {skeleton.num_joints} joints")
-    shape = (skeleton.num_joints, -1, 3)
-    empty = np.zeros(length, np.float32)
-    return {"candidates": np.stack([np.asarray(n or empty, np.float32).reshape(shape) for n in flat])}
 
 
 def _columns(wanted: Skeleton, own: Skeleton, path: Path | str) -> np.ndarray:

@@ -15,14 +15,10 @@ from torch.utils.data import Dataset, Sampler
 
 from rdpose import geometry
 from rdpose.config.schema import AugmentSettings, NeighbourSettings
-from rdpose.data import crops, transforms
+from rdpose.data import candidates, crops, transforms
 from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
 from rdpose.models.perturbation import NUM_DRAWS
-
-
-UNSURE = 0.1
-"""Height of a candidate from which on it matters that the view does not show it."""
 
 
 class CropDataset(Dataset):
@@ -30,7 +26,8 @@ class CropDataset(Dataset):
 
     image (3, height, width) uint8 RGB; joints (joints, 2) and visible (joints,) in the crop; box (4,) and neighbours
     (max_neighbours, 4), x1, y1, x2, y2 in the crop, disturbed, rows without area are padding; rivals (max_neighbours,
-    joints, 3), what `rivals_in_crop` gives; draws (NUM_DRAWS,) uniform numbers for PDM; index.
+    joints, 3), what `rivals_in_crop` gives; draws (NUM_DRAWS,) uniform numbers for PDM; index. Where
+    files have candidates also candidates (joints, candidates, 3), what `candidates.in_view` gives.
 
     Args:
         people: whose trainable people are drawn.
@@ -82,7 +79,9 @@ class CropDataset(Dataset):
             "draws": rng.random(NUM_DRAWS, dtype=np.float32),
         }
         if people.candidates.shape[2]:
-            sample["candidates"] = self._candidates(row, view, transform)
+            sample["candidates"] = candidates.in_view(
+                people.candidates[row], view, transform, self.image_size, people.skeleton.flip_order
+            )
         tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
         return {"image": crops.to_tensor(crop), **tensors, "index": torch.tensor(row)}
 
@@ -107,18 +106,6 @@ class CropDataset(Dataset):
         if view.part:  # as in a picture that ends there
             visible = np.where(crops.inside(joints, (0, 0, *self.image_size)), visible, 0)
         return joints, visible
-
-
-    def _candidates(self, row: int, view: augment.View, transform: np.ndarray) -> np.ndarray:
-        """(K, C, 3): a person's candidates in the crop; nothing is known of a joint that may lie where the view ends."""
-        places, heights = np.split(self.people.candidates[row], [2], axis=-1)
-        in_crop = geometry.apply(transform, places.reshape(-1, 2)).reshape(places.shape)
-        beyond = ~crops.inside(places, view.frame_xyxy)
-        if view.part:
-            beyond |= ~crops.inside(in_crop, (0, 0, *self.image_size))
-        unsure = (beyond & (heights[..., 0] > UNSURE)).any(axis=1)
-        found = np.concatenate([in_crop, np.where(unsure[:, None, None], -1, heights)], axis=-1)
-        return (found[self.people.skeleton.flip_order] if view.flip else found).astype(np.float32)
 
 
 class PictureDataset(Dataset):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rdpose.data import candidates
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.io import images as picture_files
 from rdpose.skeletons import Skeleton
@@ -47,10 +48,8 @@ class People:
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
     counted: np.ndarray
     """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
-
     candidates: np.ndarray
-    """(N, K, C, 3) float32: x, y and height 0..1 of the peaks that a joint's target heatmap has, as a teacher's heatmap has
-    them; height -1 where nothing is known of the joint. C is 0 where no file has candidates."""
+    """(N, K, C, 3) float32: x, y and height of the peaks of each joint's target (`data.candidates`); C is 0 without."""
 
     image_id: np.ndarray
     """(M,) int64; unique within one source."""
@@ -168,7 +167,7 @@ def assemble(
     """People of one source from columns in any order: sorts them by picture, and completes what is not known.
 
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
-    `crowd` False, `counted` True, `image_size` 0, `crowd_index` NaN.
+    `crowd` False, `counted` True, `image_size` 0, `crowd_index` NaN; there are no candidates.
     """
     people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
@@ -247,23 +246,11 @@ def concatenate(sources: Sequence[People]) -> People:
 
 
 def _with_candidates(sources: Sequence[People]) -> Sequence[People]:
-    """The sources with as many candidates each as the one that has most; labels are the candidates of who has none."""
-    most = max(source.candidates.shape[2] for source in sources)
-    if not most:
+    """The sources with as many candidates each as the one that has most; none where none has any."""
+    number = max(source.candidates.shape[2] for source in sources)
+    if not number:
         return sources
-    return [replace(source, candidates=candidates_of(source, most)) for source in sources]
-
-
-def candidates_of(people: People, most: int) -> np.ndarray:
-    """(N, K, most, 3): what the file gives or, for who has none there, the labelled joints, of height 1."""
-    found = np.zeros((*people.visible.shape, most, 3), np.float32)
-    given = people.candidates
-    if given.shape[2]:
-        found[:, :, : given.shape[2]] = given
-    bare = ~(found[..., 2] != 0).any(axis=(1, 2))
-    found[bare, :, 0, :2] = people.joints[bare]
-    found[bare, :, 0, 2] = np.where(people.visible[bare] > 0, 1, -1)
-    return found
+    return [replace(s, candidates=candidates.complete(s.candidates, s.joints, s.visible, number)) for s in sources]
 
 
 def _offsets(counts: Sequence[int]) -> np.ndarray:
