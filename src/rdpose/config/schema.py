@@ -22,7 +22,7 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, resnet18, 34, 50, 101 or 152."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)

@@ -36,7 +36,7 @@ class DepthwiseConv(nn.Conv2d):
         return found if self.bias is None else found + self.bias.bfloat16()[:, None, None]
 
     def _trains_in_bfloat16(self, x: Tensor) -> bool:
-        """On a processor, and with a kernel whose gradients are put together here."""
+        """On a processor, where a gradient is wanted, with a kernel whose gradients are put together here."""
         asked = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
         fits = self.kernel_size[0] in (ROW, 5) and x.dtype in (torch.float32, torch.bfloat16)
         trains = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)

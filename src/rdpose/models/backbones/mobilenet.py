@@ -3,10 +3,12 @@
     backbone = mobilenet_fpn()
     features = backbone(image)      # (b, 3, H, W) normalised -> (b, 96, H / 4, W / 4)
 
-`recipes/movenet_start.py` fills it with MoveNet's published weights. Their batch norms are folded in, so there are none
-here: each convolution has a bias. Strided convolutions are padded at the right and at the bottom alone, as TensorFlow
-pads, since the levels of the pyramid would else lie a cell apart from where the weights expect them. The pyramid is
-wider than MoveNet's; what is added starts with no say.
+`recipes/bundled/movenet_start.py` fills it with MoveNet's published weights. Three things follow from them:
+
+- Their batch norms are folded in. So there are none here, and each convolution has a bias.
+- Strided convolutions are padded on the right and at the bottom alone, as TensorFlow pads. Padded on both sides, the
+  levels of the pyramid would lie apart from where the weights expect them.
+- The pyramid is wider than MoveNet's. The recipe starts what is added so that it changes nothing at first.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ BLOCKS = (32, 40, 40, 56, 56, 56, 112, 112, 112, 112, 168, 168, 168, 280, 280, 2
 STRIDED = (1, 3, 6, 13)
 """The blocks that halve the map."""
 ENDS = (3, 6, 10, 17)
-"""One past the blocks that the pyramid reads: at strides 4, 8, 16 and 32. It leaves out blocks 10 to 12 of stride 16."""
+"""One past the blocks that the pyramid reads, at strides 4, 8, 16 and 32; of stride 16 block 9, not the last."""
 TOP = 1280
 """Channels of the last convolution of the encoder, at stride 32."""
 WIDTHS = (48, 64, 96, 96)
 """Channels of the pyramid at strides 4, 8, 16 and 32; MoveNet's are 24, 32, 64 and 64."""
 FEATURES = 96
+"""Channels that leave the network; MoveNet's heads read as many from the pyramid's 24."""
 
 
 class InvertedResidual(nn.Module):
@@ -127,7 +130,7 @@ class MobileNetFPN(nn.Module):
 
 
 def mobilenet_fpn() -> MobileNetFPN:
-    """A network for processors that can start from MoveNet Thunder's weights, 6.0 M parameters."""
+    """A network for processors that can start from MoveNet Thunder's weights, 6.3 M parameters."""
     return MobileNetFPN()
 
 
