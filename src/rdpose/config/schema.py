@@ -155,6 +155,8 @@ class TrainSettings(Group):
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     lr: Positive = 1e-3
     """Learning rate."""
+    relative_lr: bool = False
+    """Parameters step in proportion to their size as drawn, before model.init: layers of few inputs step further."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""

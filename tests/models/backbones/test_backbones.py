@@ -39,7 +39,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
     [
         (unet_small, 32, 32, 2_347_216),
         (efficientnet_lite0, 48, 24, 3_305_408),
-        (mobilenet_fpn, 96, 40, 6_268_792),
+        (mobilenet_fpn, 113, 40, 6_270_441),
     ],
 )
 def test_size(build: Build, channels: int, stem: int, parameters: int) -> None:

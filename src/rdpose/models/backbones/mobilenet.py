@@ -1,7 +1,7 @@
 """MobileNetV2 (Sandler et al., CVPR 2018), 1.75 times as wide, under a feature pyramid: the shape of MoveNet Thunder.
 
     backbone = mobilenet_fpn()
-    features = backbone(image)      # (b, 3, H, W) normalised -> (b, 96, H / 4, W / 4)
+    features = backbone(image)      # (b, 3, H, W) normalised -> (b, 113, H / 4, W / 4)
 
 `recipes/bundled/movenet_start.py` fills it with MoveNet's published weights. Three things follow from them:
 
@@ -36,7 +36,9 @@ TOP = 1280
 WIDTHS = (48, 64, 96, 96)
 """Channels of the pyramid at strides 4, 8, 16 and 32; MoveNet's are 24, 32, 64 and 64."""
 FEATURES = 96
-"""Channels that leave the network; MoveNet's heads read as many from the pyramid's 24."""
+"""Channels that MoveNet's layer of keypoints reads."""
+KEYPOINTS = 17
+"""Channels of that layer, a likelihood for each of COCO's keypoints; they are features here, beside what it reads."""
 
 
 class InvertedResidual(nn.Module):
@@ -74,12 +76,12 @@ class Separable(nn.Module):
 
 
 class MobileNetFPN(nn.Module):
-    """(b, 3, H, W) normalised float image -> (b, FEATURES, H / 4, W / 4) features; H and W divisible by 32.
+    """(b, 3, H, W) normalised float image -> (b, channels, H / 4, W / 4) features; H and W divisible by 32.
 
     Raises ValueError for an image of another shape.
     """
 
-    stride, channels = 4, FEATURES
+    stride, channels = 4, FEATURES + KEYPOINTS
     stem_channels = BLOCKS[ENDS[0] - 1]
     coarser_channels = tuple(BLOCKS[end - 1] for end in ENDS[1:])
 
@@ -96,6 +98,7 @@ class MobileNetFPN(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(read, WIDTHS, strict=True))
         self.up = nn.ModuleList(Separable(WIDTHS[level], WIDTHS[max(level - 1, 0)]) for level in range(3))
         self.features = Separable(WIDTHS[0], FEATURES)
+        self.likelihood = nn.Conv2d(FEATURES, KEYPOINTS, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.body(self.stem(image))
@@ -126,7 +129,8 @@ class MobileNetFPN(nn.Module):
         for level in reversed(range(3)):
             y = interpolate(y, scale_factor=2.0, mode="bilinear")
             y = self.up[level](y + read[level])
-        return self.features(y)
+        features = self.features(y)
+        return torch.cat([features, torch.sigmoid(self.likelihood(features))], dim=1)
 
 
 def mobilenet_fpn() -> MobileNetFPN:
