@@ -25,7 +25,7 @@ from rdpose.skeletons import Skeleton
 from rdpose.structures import Poses
 from rdpose.utils import distributed
 
-SHIPPED = "weights/small.safetensors"
+SHIPPED = "weights/bundled.safetensors"
 """The network inside the package, which `load()` takes."""
 
 
