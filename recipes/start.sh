@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by small.sh and ablation.sh: the plain network that both go on from.
+# Sourced by ablation.sh: the plain network from which the ablation's rows branch.
 # data/ holds lspet, coco and jai_alai (a link to the shared data will do), and gets sets/.
 export OMP_NUM_THREADS=1
 python=${PYTHON:-.venv/bin/python}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rdpose.config.schema import TrainSettings
-from rdpose.engine.optim import WeightAverage, learning_rate, make_optimizers
+from rdpose.engine.optim import Stepper, WeightAverage, learning_rate, make_optimizers, size_of
 from rdpose.models import builders
 
 
@@ -36,6 +36,29 @@ def test_decay_acts_on_weights_alone_and_every_parameter_is_moved_once(optimizer
     for group in groups:
         for parameter in group["params"]:
             assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
+
+
+@pytest.mark.parametrize(("size", "times"), [(0.0, 1), (0.01, 1), (0.02, 0.4), (0.05, 1), (0.2, 4), (7.0, 20)])
+def test_how_large_a_step_is_for_a_parameter_of_some_size(size: float, times: float) -> None:
+    """In proportion; near zero it is fresh, and takes a usual step; more than 20 steps at once it never takes."""
+    assert size_of(torch.tensor([size, -size])) == pytest.approx(times)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_relative_steps_are_the_rate_times_the_size_at_the_start(relative: bool) -> None:
+    network = nn.ModuleDict({"small": nn.Conv2d(1, 1, 1), "large": nn.Conv2d(1, 1, 1)})
+    for parameter, size in zip(network.parameters(), (0.05, 0.1, 0.2, 0.0), strict=True):
+        nn.init.constant_(parameter, size)
+    settings = TrainSettings(optimizer="adamw", lr=1e-3, weight_decay=0, relative_lr=relative, schedule="cosine")
+    stepper = Stepper(network, settings, torch.device("cpu"), steps_per_epoch=10)
+    before = [parameter.item() for parameter in network.parameters()]
+    assert stepper.set_rate(0) == pytest.approx(1e-3)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for optimizer in stepper.optimizers:
+        optimizer.step()
+    steps = [old - new.item() for old, new in zip(before, network.parameters(), strict=True)]
+    assert steps == pytest.approx([1e-3 * times for times in ([1, 2, 4, 1] if relative else [1, 1, 1, 1])], rel=1e-3)
 
 
 def test_the_average_forgets_its_start_and_copies_counters() -> None:

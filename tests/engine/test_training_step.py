@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from rdpose.engine.training_step import LossWeights, OfficialForTraining, RDPoseForTraining, draw_targets, rival_maps
+from rdpose.engine.training_step import (
+    LossWeights,
+    OfficialForTraining,
+    RDPoseForTraining,
+    draw_targets,
+    rival_maps,
+    soft_maps,
+)
 from rdpose.models import builders
 from rdpose.models.losses import heatmap_loss
 from rdpose.models.perturbation import Perturbation
@@ -114,6 +121,55 @@ def test_unbiased_targets_are_what_every_term_asks_for(batch: dict[str, Tensor],
         network.head.forward = lambda _, answer=answer: answer
         terms = training(batch)
         assert [term.item() < 1e-9 for term in terms.values()] == [unbiased] * len(terms)
+
+
+CANDIDATES = torch.tensor(
+    [
+        [[[20.0, 30.0, 0.8], [30.0, 30.0, 0.5]], [[40.0, 50.0, 1.0], [0.0, 0.0, 0.0]], [[9.0, 9.0, 0.0]] * 2],
+        [[[33.0, 70.0, -1.0], [5.0, 5.0, -1.0]], [[-60.0, 20.0, 0.9]] * 2, [[60.0, 90.0, 0.3], [60.0, 90.0, 0.2]]],
+    ]
+)
+"""(2, 3, 2, 3): two peaks, one, none; unknown, outside, one twice."""
+
+
+def soft_maps_by_hand() -> np.ndarray:
+    """(2, 3, 24, 16): the highest of the candidates' Gaussians in each cell, cut 6.5 cells from the peak."""
+    maps = np.zeros((2, 3, 24, 16))
+    for person, joint, row, column in np.ndindex(maps.shape):
+        for x, y, height in CANDIDATES[person, joint].numpy():
+            across, down = abs(column - x / 4), abs(row - y / 4)
+            if height > 0 and max(across, down) < 6.5:
+                value = height * np.exp(-(across**2 + down**2) / (2 * SIGMA**2))
+                maps[person, joint, row, column] = max(maps[person, joint, row, column], value)
+    return maps
+
+
+def test_soft_maps_by_hand() -> None:
+    maps, weights = soft_maps(CANDIDATES, 24, 16, stride=4, sigma=SIGMA)
+    np.testing.assert_allclose(maps.numpy(), soft_maps_by_hand(), atol=1e-6)
+    assert weights.tolist() == [[1, 1, 1], [0, 1, 1]]
+    assert maps[0, 0].max() == pytest.approx(0.8 * np.exp(-0.25 / 8), abs=1e-6)  # the peak lies between cells
+    assert maps[0, 2].count_nonzero() == maps[1, 1].count_nonzero() == 0
+
+
+def test_candidates_take_the_place_of_the_joints_targets(batch: dict[str, Tensor]) -> None:
+    """The centre, and what a joint weighs in the loss, stay as they are."""
+    weights = torch.tensor([1.0, 2.0, 1.0, 1.0])
+    without = draw_targets(batch, weights, stride=4, sigma=SIGMA)
+    found = draw_targets(batch | {"candidates": CANDIDATES}, weights, stride=4, sigma=SIGMA)
+    np.testing.assert_allclose(found.maps[:, :-1].numpy(), soft_maps_by_hand(), atol=1e-6)
+    assert torch.equal(found.maps[:, -1], without.maps[:, -1])
+    assert torch.equal(found.center, without.center)
+    assert found.weights.tolist() == [[1, 2, 1, 1], [0, 2, 1, 1]]
+
+
+def test_labels_as_candidates_are_unbiased_targets(batch: dict[str, Tensor]) -> None:
+    height = torch.where(batch["visible"] > 0, 1.0, -1.0)
+    labels = torch.cat([batch["joints"], height[..., None]], dim=-1)[:, :, None]
+    found = draw_targets(batch | {"candidates": labels}, torch.ones(4), stride=4, sigma=SIGMA, unbiased=True)
+    expected = draw_targets(batch, torch.ones(4), stride=4, sigma=SIGMA, unbiased=True)
+    assert torch.equal(found.maps, expected.maps)
+    assert torch.equal(found.weights, expected.weights)
 
 
 def test_rivals_are_where_the_same_joint_of_another_person_is_and_the_own_one_is_not(batch: dict[str, Tensor]) -> None:

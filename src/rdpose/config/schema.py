@@ -22,7 +22,7 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, resnet18, 34, 50, 101 or 152."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -155,6 +155,8 @@ class TrainSettings(Group):
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     lr: Positive = 1e-3
     """Learning rate."""
+    relative_lr: bool = False
+    """Parameters step in proportion to their size as drawn, before model.init: layers of few inputs step further."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""

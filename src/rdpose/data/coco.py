@@ -5,6 +5,7 @@ a person without labels; which joints are labelled is told by their flags, and `
 counts in figures (CrowdPose: people with one or two labelled joints have 0); `ignore` makes a crowd of someone without
 labels, others count, as in pycocotools' figures; no `annotations` (COCO test-dev) is pictures without people; a picture
 without `width` and `height` does not clip its boxes.
+`data.candidates` tells what `candidates` are.
 
 Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
 without a box, or with one that is empty or outside its picture; and labels whose place is not a number.
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import geometry, skeletons
-from rdpose.data import categories
+from rdpose.data import candidates, categories
 from rdpose.data.people import NO_BOX, NO_PLACE, People, assemble, reorder
 from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, ids, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX
@@ -42,11 +43,15 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     skipped[NO_BOX] = int((~kept).sum())
     rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     joints, visible, skipped[NO_PLACE] = _joints(rows, own or wanted, path)
+    peaks = candidates.read(rows, own or wanted, path)
     if own is not None and own.joints != wanted.joints:
-        joints, visible = reorder(joints, visible, _columns(wanted, own, path))
+        columns = _columns(wanted, own, path)
+        joints, visible = reorder(joints, visible, columns)
+        peaks = None if peaks is None else candidates.reorder(peaks, columns)
     return assemble(
         **images,
         **_person_columns(rows, box[kept], visible, path),
+        **({} if peaks is None else {"candidates": peaks}),
         image_index=image_index[kept],
         box_xywh=clipped[kept],
         joints=joints,

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 
 from rdpose import geometry
 from rdpose.config.schema import AugmentSettings, NeighbourSettings
-from rdpose.data import crops, transforms
+from rdpose.data import candidates, crops, transforms
 from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
 from rdpose.models.perturbation import NUM_DRAWS
@@ -27,7 +27,8 @@ class CropDataset(Dataset):
 
     image (3, height, width) uint8 RGB; joints (joints, 2) and visible (joints,) in the crop; box (4,) and neighbours
     (max_neighbours, 4), x1, y1, x2, y2 in the crop, disturbed, rows without area are padding; rivals (max_neighbours,
-    joints, 3), what `rivals_in_crop` gives; draws (NUM_DRAWS,) uniform numbers for PDM; index.
+    joints, 3), what `rivals_in_crop` gives; draws (NUM_DRAWS,) uniform numbers for PDM; index. Where
+    files have candidates also candidates (joints, candidates, 3), what `candidates.in_view` gives.
 
     Args:
         people: whose trainable people are drawn.
@@ -78,6 +79,10 @@ class CropDataset(Dataset):
             ),
             "draws": rng.random(NUM_DRAWS, dtype=np.float32),
         }
+        if people.candidates.shape[2]:
+            sample["candidates"] = candidates.in_view(
+                people.candidates[row], view, transform, self.image_size, people.skeleton.flip_order
+            )
         tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
         return {"image": crops.to_tensor(crop), **tensors, "index": torch.tensor(row)}
 

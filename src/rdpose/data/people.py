@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from rdpose.data import candidates
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.io import images as picture_files
 from rdpose.skeletons import Skeleton
 
 PERSON_COLUMNS = (
     *("image_index", "box_xywh", "joints", "visible", "area"),
-    *("score", "person_id", "crowd", "counted"),
+    *("score", "person_id", "crowd", "counted", "candidates"),
 )
 NO_BOX = "without a box, or one that is empty or outside its picture"
 """Why a row of a file is not among the people, in `People.skipped`."""
@@ -49,6 +50,8 @@ class People:
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
     counted: np.ndarray
     """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
+    candidates: np.ndarray
+    """(N, K, C, 3) float32: x, y and height of the peaks of each joint's target (`data.candidates`); C is 0 without."""
 
     image_id: np.ndarray
     """(M,) int64, or str where they are words; unique within one source."""
@@ -166,7 +169,7 @@ def assemble(
     """People of one source from columns in any order: sorts them by picture, and completes what is not known.
 
     Without `joints` and `visible` nothing is labelled; `area` is 0.53 of the box, `score` 1, `person_id` the row,
-    `crowd` False, `counted` True, `image_size` 0, `crowd_index` NaN.
+    `crowd` False, `counted` True, `image_size` 0, `crowd_index` NaN; there are no candidates.
     """
     people, images = len(image_index), len(image_id)
     box = np.asarray(box_xywh, dtype=np.float32).reshape(people, 4)
@@ -202,6 +205,7 @@ def _defaults(box_xywh: np.ndarray, num_joints: int) -> dict[str, np.ndarray]:
         "person_id": np.arange(people, dtype=np.int64),
         "crowd": np.zeros(people, np.bool_),
         "counted": np.ones(people, np.bool_),
+        "candidates": np.zeros((people, num_joints, 0, 3), np.float32),
     }
 
 
@@ -227,6 +231,7 @@ def concatenate(sources: Sequence[People]) -> People:
                 f"sources have different joints ({first.skeleton.name} from {first.image_roots[0]} and "
                 f"{other.skeleton.name} from {other.image_roots[0]}); read them with one skeleton"
             )
+    sources = _with_candidates(sources)
     columns: dict[str, Any] = {
         n: np.concatenate([getattr(s, n) for s in sources]) for n in (*PERSON_COLUMNS, *IMAGE_COLUMNS)
     }
@@ -241,6 +246,14 @@ def concatenate(sources: Sequence[People]) -> People:
         image_roots=tuple(root for source in sources for root in source.image_roots),
         skipped={reason: sum(source.skipped.get(reason, 0) for source in sources) for reason in sorted(reasons)},
     )
+
+
+def _with_candidates(sources: Sequence[People]) -> Sequence[People]:
+    """The sources with as many candidates each as the one that has most; none where none has any."""
+    number = max(source.candidates.shape[2] for source in sources)
+    if not number:
+        return sources
+    return [replace(s, candidates=candidates.complete(s.candidates, s.joints, s.visible, number)) for s in sources]
 
 
 def _offsets(counts: Sequence[int]) -> np.ndarray:

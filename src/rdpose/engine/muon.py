@@ -1,7 +1,7 @@
 """Muon: momentum whose update is orthogonalised, for the kernels of convolutions.
 
 A step moves all singular directions of a kernel equally far, where Adam follows the few that dominate. From scratch a
-small network then learns from far fewer crops (docs/small-network.md). Formula: K. Jordan et al., "Muon: an optimizer
+small network then learns from far fewer crops. Formula: K. Jordan et al., "Muon: an optimizer
 for hidden layers in neural networks", 2024; torch's own class takes matrices alone, and computes in bfloat16.
 """
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from rdpose.config.schema import TrainSettings
 from rdpose.engine.muon import Muon
 
+USUAL_SIZE, FRESH, LARGEST = 0.05, 0.3, 20.0
+"""Root mean square of a usual kernel; in units of it, below what a parameter counts as fresh, and what is too large."""
 KERNEL_INPUTS = 8
 """Convolutions that read fewer channels (the picture's, or one at a time) are not Muon's."""
 
@@ -28,9 +30,14 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
         first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)] if kernels else []
         moved = {id(kernel) for kernel in kernels}
         trained = [parameter for parameter in trained if id(parameter) not in moved]
+    sizes = {p: size_of(p) if settings.relative_lr else 1.0 for p in trained}
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in some if sizes[p] == size], "weight_decay": decay, "scale": size}
+        for some, decay in (
+            ([p for p in trained if p.ndim > 1], settings.weight_decay),
+            ([p for p in trained if p.ndim <= 1], 0.0),
+        )
+        for size in sorted({sizes[p] for p in some})
     ]
     if settings.optimizer == "sgd":
         sgd = torch.optim.SGD(
@@ -39,6 +46,16 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
         return [sgd]
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return [*first, kind(groups, lr=settings.lr, fused=True)]
+
+
+def size_of(parameter: Tensor) -> float:
+    """What the learning rate is multiplied by for a parameter of this size: its root mean square over `USUAL_SIZE`.
+
+    Sizes are those of the network as drawn at random, before `model.init` takes its place. So the number of a layer's
+    inputs decides: depthwise kernels step nearly four times as far as others. What is near zero takes a usual step.
+    """
+    size = float(parameter.detach().square().mean().sqrt()) / USUAL_SIZE
+    return 1.0 if size < FRESH else min(size, LARGEST)
 
 
 def learning_rate(step: int, steps_per_epoch: int, settings: TrainSettings) -> float:
@@ -134,7 +151,7 @@ class Stepper:
         """Set the learning rate of a step, and return it."""
         rate = learning_rate(step, self.steps_per_epoch, self.settings)
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         return rate
 
     def autocast(self) -> torch.autocast:

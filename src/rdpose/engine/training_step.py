@@ -38,7 +38,10 @@ class Targets(NamedTuple):
 def draw_targets(
     batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int, sigma: float, unbiased: bool = False
 ) -> Targets:
-    """Target heatmaps of a batch's joints and centres (the mean of the labelled joints), drawn on the device."""
+    """Target heatmaps of a batch's joints and centres (the mean of the labelled joints), drawn on the device.
+
+    Where the batch has candidates, the joints' maps and weights are `soft_maps`; the centre's stay as they are.
+    """
     height, width = (side // stride for side in batch["image"].shape[-2:])
     joints, valid = batch["joints"] / stride, batch["visible"] > 0
     center, has_center = heatmaps.center_of(joints, valid)
@@ -50,7 +53,24 @@ def draw_targets(
         sigma,
         unbiased=unbiased,
     )
+    if "candidates" in batch:
+        maps[:, :-1], weights[:, :-1] = soft_maps(batch["candidates"], height, width, stride=stride, sigma=sigma)
     return Targets(maps, weights * joint_weights, center)
+
+
+def soft_maps(candidates: Tensor, height: int, width: int, *, stride: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """Targets (batch, joints, height, width) with a peak for each candidate, and weights (batch, joints).
+
+    Peaks lie between cells, as with `unbiased`; where two overlap the higher value counts. A joint whose candidates
+    have height 0 or lie outside of the map has an empty target of weight 1: the network learns that it is not there.
+
+    Args:
+        candidates: (batch, joints, candidates, 3) x, y in crop pixels and height; a height below 0 makes the weight 0.
+    """
+    places, heights = candidates[..., :2].flatten(1, 2) / stride, candidates[..., 2]
+    peaks, _ = heatmaps.render(places, heights.flatten(1) > 0, height, width, sigma, unbiased=True)
+    maps = (peaks.unflatten(1, heights.shape[1:]) * heights[..., None, None].clamp(min=0)).amax(dim=2)
+    return maps, (heights >= 0).all(dim=2).float()
 
 
 def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Tensor:
@@ -114,7 +134,8 @@ class RDPoseForTraining(nn.Module):
 
         Args:
             batch: image (b, 3, h, w) uint8, joints (b, k, 2) and visible (b, k) in the crop, box (b, 4) and
-                neighbours (b, n, 4) in the crop, rivals (b, n, k, 3), draws (b, NUM_DRAWS) uniform.
+                neighbours (b, n, 4) in the crop, rivals (b, n, k, 3), draws (b, NUM_DRAWS) uniform; at will also
+                candidates (b, k, c, 3), see `soft_maps`.
         """
         stride = self.network.stride
         targets = draw_targets(batch, self.joint_weights, stride=stride, sigma=self.sigma, unbiased=self.unbiased)

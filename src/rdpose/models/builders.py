@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from rdpose.models.backbones import efficientnet, hrnet, resnet, unet
+from rdpose.models.backbones import efficientnet, hrnet, mobilenet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.rdpose import RDPose, number_of
 from rdpose.models.reference import OfficialRDPose
@@ -25,6 +25,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "hrnet_small": hrnet.hrnet_small,
     "unet_small": unet.unet_small,
     "efficientnet_lite0": efficientnet.efficientnet_lite0,
+    "mobilenet_fpn": mobilenet.mobilenet_fpn,
     **RESNETS,
 }
 DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {

@@ -11,6 +11,7 @@ from torch import nn
 
 from rdpose.models.backbones.efficientnet import EfficientNetUNet, Stage, efficientnet_lite0
 from rdpose.models.backbones.hrnet import HRNet
+from rdpose.models.backbones.mobilenet import MobileNetFPN, mobilenet_fpn
 from rdpose.models.backbones.resnet import SimpleBaseline
 from rdpose.models.backbones.unet import UNet, unet_small
 
@@ -22,19 +23,24 @@ BACKBONES: dict[str, Build] = {
     "resnet50": lambda: SimpleBaseline(50, filters=(16, 12, 8)),
     "unet": lambda: UNet((8, 8, 16, 16), (1, 1, 1, 2)),
     "efficientnet": lambda: EfficientNetUNet(STAGES, (8, 12, 16, 16)),
+    "mobilenet": MobileNetFPN,
 }
 
 
 @pytest.fixture(params=BACKBONES)
 def network(request: pytest.FixtureRequest) -> nn.Module:
-    """Small, with features of 8 channels."""
+    """Small, but for MobileNet, which comes in one size."""
     torch.manual_seed(0)
     return BACKBONES[request.param]()
 
 
 @pytest.mark.parametrize(
     ("build", "channels", "stem", "parameters"),
-    [(unet_small, 32, 32, 2_347_216), (efficientnet_lite0, 48, 24, 3_305_408)],
+    [
+        (unet_small, 32, 32, 2_347_216),
+        (efficientnet_lite0, 48, 24, 3_305_408),
+        (mobilenet_fpn, 113, 40, 6_270_441),
+    ],
 )
 def test_size(build: Build, channels: int, stem: int, parameters: int) -> None:
     with torch.device("meta"):
@@ -45,8 +51,8 @@ def test_size(build: Build, channels: int, stem: int, parameters: int) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (160, 32)])
 def test_features_stand_at_stride_four(network: nn.Module, height: int, width: int) -> None:
-    assert (network.channels, network.stride) == (8, 4)
-    assert network(torch.zeros(2, 3, height, width)).shape == (2, 8, height // 4, width // 4)
+    assert network.stride == 4
+    assert network(torch.zeros(2, 3, height, width)).shape == (2, network.channels, height // 4, width // 4)
 
 
 @torch.no_grad()

@@ -49,11 +49,38 @@ def test_training_in_bfloat16_takes_them(size: int, stride: int, height: int, wi
         torch.testing.assert_close(found.float(), wanted, atol=0.05 * float(wanted.abs().max()), rtol=0)
 
 
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 2)])
+def test_a_bias_in_bfloat16_is_torchs(size: int, stride: int) -> None:
+    """The answer is plain torch's to a rounding or two, and so is the gradient of the bias."""
+    torch.manual_seed(0)
+    layer, x = DepthwiseConv(6, size, stride, bias=True), torch.randn(2, 6, 8, 6).bfloat16()
+    assert layer.bias is not None
+    layer.bias.data.uniform_(-3, 3)
+    expected = nn.Conv2d.forward(layer, x.float())
+    grad = torch.randn_like(expected).bfloat16()
+    expected.backward(grad.float())
+    wanted, layer.bias.grad = layer.bias.grad, None
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert found.dtype is torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, atol=0.03, rtol=0.01)
+    found.backward(grad)
+    torch.testing.assert_close(layer.bias.grad, wanted, atol=0.15, rtol=0.02)
+
+
 def test_a_norm_folded_in_keeps_its_say() -> None:
     layer, x = DepthwiseConv(4, 3), torch.randn(1, 4, 8, 8)
     layer.bias = nn.Parameter(torch.full((4,), 100.0))
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).mean() > 90
+
+
+def test_where_nothing_trains_it_is_a_convolution() -> None:
+    """A frozen layer of a frozen input takes torch's fast way forward, with a gradient wanted elsewhere."""
+    layer, x = DepthwiseConv(4, 3).requires_grad_(False), torch.randn(1, 4, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).grad_fn is None
+        torch.testing.assert_close(layer(x), nn.Conv2d.forward(layer, x), rtol=0, atol=0)
 
 
 def test_a_frozen_kernel_and_a_first_layer_get_no_gradient() -> None:

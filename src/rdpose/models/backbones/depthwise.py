@@ -24,21 +24,23 @@ ROW = 3
 
 
 class DepthwiseConv(nn.Conv2d):
-    """(b, channels, h, w) -> (b, channels, h / stride, w / stride): one kernel of odd size per channel, no bias."""
+    """(b, channels, h, w) -> (b, channels, h / stride, w / stride): one kernel of odd size per channel."""
 
-    def __init__(self, channels: int, size: int, stride: int = 1) -> None:
-        super().__init__(channels, channels, size, stride, size // 2, groups=channels, bias=False)
+    def __init__(self, channels: int, size: int, stride: int = 1, *, bias: bool = False) -> None:
+        super().__init__(channels, channels, size, stride, size // 2, groups=channels, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         if not self._trains_in_bfloat16(input):
             return super().forward(input)
-        return _Depthwise.apply(input.bfloat16(), self.weight.bfloat16(), self.stride[0])
+        found = _Depthwise.apply(input.bfloat16(), self.weight.bfloat16(), self.stride[0])
+        return found if self.bias is None else found + self.bias.bfloat16()[:, None, None]
 
     def _trains_in_bfloat16(self, x: Tensor) -> bool:
-        """On a processor, and with a kernel whose gradients are put together here; a norm folded in leaves a bias."""
+        """On a processor, where a gradient is wanted, with a kernel whose gradients are put together here."""
         asked = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        fits = self.bias is None and self.kernel_size[0] in (ROW, 5) and x.dtype in (torch.float32, torch.bfloat16)
-        return asked and fits and x.device.type == "cpu" and torch.is_grad_enabled()
+        fits = self.kernel_size[0] in (ROW, 5) and x.dtype in (torch.float32, torch.bfloat16)
+        trains = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
+        return asked and fits and x.device.type == "cpu" and trains
 
 
 class _Depthwise(torch.autograd.Function):
