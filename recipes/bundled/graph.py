@@ -1,10 +1,10 @@
-"""The bundled network's graph for ONNX Runtime, without weights of its own: they are read from the weights file beside it.
+"""The bundled network's graph for ONNX Runtime, without weights of its own: it reads those of the file beside it.
 
     python -m recipes.bundled.graph src/rdpose/weights/bundled.safetensors
 
-An ONNX file may say that a tensor's bytes lie in another file, and where. A safetensors file is such a file: a header and
-then the tensors' bytes. So the package carries the weights once, in half precision, and the graph in a tenth of a
-megabyte; a node after each tensor makes it single precision, once, when the file is opened.
+An ONNX file may say that a tensor's bytes lie in another file, and where. A safetensors file is such a file: a header
+and then the tensors' bytes. So the package carries the weights once, in half precision, and the graph in a tenth of a
+megabyte. A node after each tensor makes it single precision, once, when the file is opened.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from recipes.bundled import graph
+
 from rdpose.checkpoints import native
 from rdpose.inference.estimator import SHIPPED
 
@@ -39,7 +41,8 @@ def main() -> None:
         "test": before.test.model_copy(update={"zoom": zoom}),
     }
     native.save_weights(options.out, tensors, before.model_copy(update=changes), weights.skeleton)
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+    for file in (options.out, graph.write_graph(options.out)):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 def mean_in_half(tensors: list[Tensor]) -> Tensor:

@@ -32,7 +32,7 @@ from rdpose.structures import Poses
 from rdpose.utils import distributed
 
 SHIPPED = "weights/bundled.safetensors"
-"""The bundled network, which `load()` takes. Beside it lies its graph, bundled.onnx, which holds no weights of its own."""
+"""The bundled network, which `load()` takes. Beside it lies its graph, bundled.onnx, without weights of its own."""
 
 
 class _Prepared(NamedTuple):
