@@ -12,7 +12,7 @@ setup: .venv/.ready
 	touch $@
 
 demo: setup
-	$(BIN)/rdpose demo $(addprefix --photographs ,$(wildcard ../shared/data/samples/coco/test_coco.json))
+	$(BIN)/rdpose demo
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile

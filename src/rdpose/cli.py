@@ -46,14 +46,11 @@ INTERRUPTED = 130
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the data, the training and the pictures.")] = Path("demo"),
     seed: int = 0,
-    photographs: Annotated[
-        Path | None, typer.Option(help="Annotation file beside real pictures, for the network inside.")
-    ] = None,
 ) -> None:
-    """Render crowds, train on them, test, and draw what was found: no data and no weights needed."""
+    """Find people in a photograph; then render crowds, train on them, test, and draw: no data, no weights needed."""
     from rdpose.demo import run
 
-    for line in run(out, seed=seed, photographs=photographs):
+    for line in run(out, seed=seed):
         print(line)
 
 
