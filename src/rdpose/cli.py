@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from rdpose.config.defaults import MIN_SCORE
 from rdpose.utils import malloc
 
 app = typer.Typer(
@@ -34,7 +35,7 @@ DetectorName = Annotated[
         "picture is one person."
     ),
 ]
-MinScore = Annotated[float | None, typer.Option(help="Skip boxes below it; default: rdpose.detection.MIN_SCORE.")]
+MinScore = Annotated[float, typer.Option(help="Skip boxes with a lower score.")]
 KeepDuplicates = Annotated[
     bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
 ]
@@ -122,7 +123,7 @@ def predict(
     weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
     detector: DetectorName = None,
-    min_score: MinScore = None,
+    min_score: MinScore = MIN_SCORE,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("predictions"),
     pictures: Annotated[bool, typer.Option(help="Write drawn pictures and videos.")] = True,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write heatmaps of each person too.")] = False,
@@ -133,7 +134,6 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that --out already holds.")] = False,
 ) -> None:
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
-    from rdpose.detection import MIN_SCORE
     from rdpose.predict import run
 
     summary = run.predict(
@@ -142,7 +142,7 @@ def predict(
         weights=weights,
         boxes=boxes,
         detector=detector,
-        min_score=MIN_SCORE if min_score is None else min_score,
+        min_score=min_score,
         draw=pictures,
         heatmaps=heatmaps,
         keep_duplicates=keep_duplicates,

@@ -92,6 +92,12 @@ def test_what_an_earlier_run_wrote_is_no_input(tree: Path) -> None:
         ),
         (["nothing.zip"], "out", FileNotFoundError, "nothing.zip does not exist: name a picture"),
         (["empty.zip"], "out", ValueError, r"empty.zip has no pictures \(\.jpg"),
+        (
+            ["raws.zip"],
+            "out",
+            ValueError,
+            r"raws\.zip has no .*; raws\.zip: 1 file looks .*\(1 \.cr2\): convert",
+        ),
         (["broken.zip"], "out", ValueError, "broken.zip cannot be read as a zip"),
         (["http://x/1.jpg", "http://y/1.jpg"], "out", ValueError, "would both be called 1.jpg"),
         (["a/1.jpg", "results.mp4"], "out", ValueError, r"written to out/results\.json; run them one by one"),
@@ -104,6 +110,8 @@ def test_useless_sources_are_told(tree: Path, sources: list[str], out: str, erro
     for name in ("results.mp4", "street.avi", "street.avi.mp4", "broken.zip", "raws/1.NEF"):
         (tree / name).write_bytes(b"")
     zipfile.ZipFile(tree / "empty.zip", "w").close()
+    with zipfile.ZipFile(tree / "raws.zip", "w") as file:
+        file.writestr("1.CR2", "")
     with pytest.raises(error, match=message):
         inputs.find(sources, out=Path(out))
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from rdpose.config.defaults import MIN_SCORE
 from rdpose.detection.boxes_file import DetectionsFile
-from rdpose.detection.detections import MIN_SCORE, Detections, Detector, find_all, whole_picture
+from rdpose.detection.detections import Detections, Detector, find_all, whole_picture
 
 __all__ = ["MIN_SCORE", "SHORT_NAMES", "Detections", "DetectionsFile", "Detector", "find_all", "load"]
 

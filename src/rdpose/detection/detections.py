@@ -10,10 +10,6 @@ from numpy.typing import ArrayLike
 
 from rdpose import geometry
 
-MIN_SCORE = 0.3
-"""Score from which a box counts as a person where the user names no other, in `rdpose predict` and `rdpose.load`.
-It is chosen for the poses: boxes below it add more wrong poses than people."""
-
 
 class Detections(NamedTuple):
     """People in one picture."""

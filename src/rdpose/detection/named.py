@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from rdpose import detection
-from rdpose.detection.detections import MIN_SCORE, Detections, Detector, find_all
+from rdpose.config.defaults import MIN_SCORE
+from rdpose.detection.detections import Detections, Detector, find_all
 
 
 @dataclass(frozen=True)

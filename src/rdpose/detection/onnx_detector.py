@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from rdpose.backends import onnx_session
+from rdpose.config.defaults import MIN_SCORE
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
-from rdpose.detection.detections import MIN_SCORE, Detections, clip, sift, suppress
+from rdpose.detection.detections import Detections, clip, sift, suppress
 from rdpose.io.files import in_a_line
 
 GREY = 114

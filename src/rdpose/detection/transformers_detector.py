@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rdpose.detection.detections import MIN_SCORE, Detections, clip, sift
+from rdpose.config.defaults import MIN_SCORE
+from rdpose.detection.detections import Detections, clip, sift
 from rdpose.io.files import in_a_line
 from rdpose.utils import distributed
 

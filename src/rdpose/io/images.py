@@ -128,20 +128,22 @@ def folder_endings() -> tuple[str, ...]:
     return tuple(ending for ending in PICTURE_ENDINGS if heif.reads_heic() or ending not in heif.HEIC_ENDINGS)
 
 
-def names_in_zip(archive: Path | str) -> list[str]:
+def names_in_zip(archive: Path | str, endings: Iterable[str] | None = None) -> list[str]:
     """The pictures of a zip by their names in it, sorted; what a Mac puts beside them (`._1.jpg`) is none.
+
+    `endings` are those of `folder_endings` by default.
 
     Raises:
         FileNotFoundError: there is no such zip.
         ValueError: it cannot be read as one.
     """
-    names = sorted(_zip(str(archive)).NameToInfo)
-    return [name for name in names if _is_picture_of_zip(PurePosixPath(name))]
+    names, wanted = sorted(_zip(str(archive)).NameToInfo), tuple(folder_endings() if endings is None else endings)
+    return [name for name in names if _is_picture_of_zip(PurePosixPath(name), wanted)]
 
 
-def _is_picture_of_zip(path: PurePosixPath) -> bool:
+def _is_picture_of_zip(path: PurePosixPath, endings: tuple[str, ...]) -> bool:
     lies_inside = not path.is_absolute() and ".." not in path.parts
-    return lies_inside and path.suffix.lower() in folder_endings() and not path.name.startswith("._")
+    return lies_inside and path.suffix.lower() in endings and not path.name.startswith("._")
 
 
 def _load_from_zip(archive: str, member: str) -> bytes:

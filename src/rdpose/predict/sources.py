@@ -139,8 +139,8 @@ def _outside(files: Sequence[Path], out: Path) -> list[Path]:
 def _in_zip(archive: Path) -> list[str]:
     names = images.names_in_zip(archive)
     if not names:
-        remedy = "unpack it where it holds videos, or pictures of other kinds"
-        raise ValueError(f"{archive} has no pictures ({', '.join(images.folder_endings())}); {remedy}")
+        nothing = f"{archive} has no pictures ({', '.join(images.folder_endings())}); unpack it where it holds videos"
+        raise ValueError("; ".join([nothing, *unread.notes([str(archive)], Path())]))
     return names
 
 

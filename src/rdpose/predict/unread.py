@@ -1,4 +1,4 @@
-"""Files of named folders that look like pictures and that nothing here reads: how many, and of which kinds."""
+"""Files of named folders and zips that look like pictures and that nothing here reads: how many, and of which kinds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from rdpose.io import heif, images
 
 
 def notes(sources: Sequence[str], out: Path) -> Iterator[str]:
-    """A sentence for each folder of `sources` that has such files; what lies in `out` does not count."""
-    unreadable = {*images.PICTURE_ENDINGS, *images.RAW_ENDINGS} - {*images.folder_endings()}
+    """A sentence for each folder or zip of `sources` that has such files; what lies in `out` does not count."""
     for source in sources:
-        kinds: Counter[str] = Counter()
-        for file in Path(source).rglob("*") if Path(source).is_dir() else ():
-            if file.suffix.lower() in unreadable and out.resolve() not in file.resolve().parents:
-                kinds[file.suffix.lower()] += 1
+        kinds = Counter(Path(name).suffix.lower() for name in _unreadable(Path(source), out))
         if not kinds:
             continue
         told = ", ".join(f"{number} {ending}" for ending, number in kinds.most_common())
@@ -24,3 +20,14 @@ def notes(sources: Sequence[str], out: Path) -> Iterator[str]:
         files, them = ("file looks like a picture", "it") if number == 1 else ("files look like pictures", "them")
         remedy = heif.REMEDY if kinds.keys() <= {*heif.HEIC_ENDINGS} else f"convert {them} to JPEG"
         yield f"{source}: {number} {files} and cannot be read ({told}): {remedy}"
+
+
+def _unreadable(source: Path, out: Path) -> list[str]:
+    """Names of these files in a folder or zip."""
+    endings = {*images.PICTURE_ENDINGS, *images.RAW_ENDINGS} - {*images.folder_endings()}
+    if source.suffix.lower() == ".zip" and source.is_file():
+        return images.names_in_zip(source, endings)
+    if not source.is_dir():
+        return []
+    files = (file for file in source.rglob("*") if file.suffix.lower() in endings)
+    return [file.name for file in files if out.resolve() not in file.resolve().parents]
