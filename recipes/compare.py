@@ -63,7 +63,7 @@ def row(benchmark: Benchmark, noise: float, seen: list[Seen], settings: Settings
     pictures = benchmark.people.image_index[seen[0].rows]
     crowded = alike[0].to_neighbour >= 0
     wrong = np.stack([one.misassigned for one in alike])[:, crowded]
-    right = np.stack([one.right.mean(axis=1) for one in alike])
+    right = np.stack([measures.right(one).mean(axis=1) for one in alike])
     cells = [benchmark.name, str(len(pictures)), f"{noise:.2f}", *(f"{ap:.3f}" for ap in aps)]
     cells += [f"{one.sum() / max(len(one), 1):.3f}" for one in wrong]
     cells += [*estimate(wrong, pictures[crowded], ratio, ".2f"), *estimate(right, pictures, difference, "+.3f")]

@@ -181,3 +181,10 @@ def test_crowd_index_counts_others_joints_per_own(second_box, expected):
 
 def test_crowd_index_without_joints_is_zero():
     assert geometry.crowd_index(np.ones((1, 4)), np.zeros((1, 17, 2)), np.zeros((1, 17), bool)) == 0
+
+
+def test_the_centre_of_a_mirrored_crop_is_where_the_flip_test_shows_it():
+    """Mirroring pixels takes x to w - 1 - x, and the middle w / 2 to w / 2 - 1 (docs/why-is-my-ap-different.md)."""
+    straight, mirrored = (geometry.crop_transform((50, 60), (90, 120), (192, 256), flip=flip) for flip in (False, True))
+    assert geometry.apply(straight, np.array([[50.0, 60.0]])).round(4).tolist() == [[96, 128]]
+    assert geometry.apply(mirrored, np.array([[50.0, 60.0]])).round(4).tolist() == [[95, 128]]

@@ -213,3 +213,8 @@ def entries(nav: list) -> Iterator[str]:
 def test_the_site_shows_every_page() -> None:
     project = tomllib.loads((REPOSITORY / "zensical.toml").read_text())["project"]
     assert sorted(entries(project["nav"])) == sorted(page.name for page in PAGES[1:])
+
+
+def test_what_is_not_released_has_no_date_of_release() -> None:
+    unreleased = "(unreleased)" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ("date-released" in (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")) != unreleased

@@ -43,10 +43,29 @@ def test_numbers_of_the_field() -> None:
         (["hip_r", "hip_l"], [(0, 1)]),
         (["LeftPaw", "RightPaw"], [(0, 1)]),
         (["left_ear", "tail", "collar"], []),
+        (["Shoulder.L", "Shoulder.R"], [(0, 1)]),
+        (["l shoulder", "r shoulder", "shoulder"], [(0, 1)]),
+        (["upper.arm.R", "l_upper_arm"], [(0, 1)]),
     ],
 )
 def test_flip_pairs_from_names(names: list[str], pairs: list[tuple[int, int]]) -> None:
     assert skeletons.find_flip_pairs(names) == pairs
+
+
+@pytest.mark.parametrize("name", ["Shoulder.L", "l shoulder", "shoulder_l", "L-Shoulder", "shoulder left"])
+def test_one_rule_says_which_joint_a_name_means(name: str) -> None:
+    """Mirrored, taken over from other sets, and named in settings: all three ask for the one normal name."""
+    own = skeletons.from_names(["nose", name])
+    assert skeletons.COCO_17.columns_in(own)[skeletons.COCO_17.joints.index("left_shoulder")] == 1
+    assert own.places([name]) == own.places(["left_shoulder"]) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [("L", "l"), ("Head top", "head_top"), ("left to right", "left_to_right"), ("tail.", "tail")],
+)
+def test_names_without_one_side_keep_their_order(name: str, normal: str) -> None:
+    assert skeletons.normal_name(name) == normal
 
 
 def test_columns_in_another_set() -> None:
@@ -112,7 +131,7 @@ def test_categories() -> None:
     own = skeletons.from_category(
         {"keypoints": ["Head", "l_hip", "r_hip"], "skeleton": [[1, 2], [3, 4], [0, 1]]}, "pet"
     )
-    assert (own.name, own.joints, own.limbs) == ("pet", ("head", "l_hip", "r_hip"), ((0, 1),))
+    assert (own.name, own.joints, own.limbs) == ("pet", ("head", "left_hip", "right_hip"), ((0, 1),))
     assert own.flip_pairs == ((1, 2),)
 
 

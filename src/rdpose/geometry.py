@@ -14,6 +14,12 @@ AREA_OF_BOX = 0.53
 CROP_PADDING = 1.25
 """How much larger than a box the region is that a network is shown (the HRNet family's)."""
 
+CORNERS_APART = (
+    "Their last cell lies on the crop's last pixel (UDP, DarkPose), here 3 pixels before it: joints are found up to 3 "
+    "pixels of the crop too far left and up, none at its left and upper edge; test.shift_heatmap=false is theirs, too"
+)
+"""What is told of networks whose maps have (size - 1) / (crop - 1) cells a pixel, where ours have size / crop."""
+
 
 def xywh_to_xyxy(box_xywh: ArrayLike) -> np.ndarray:
     """Boxes (..., 4) as left, top, width, height -> (..., 4) float32 as left, top, right, bottom."""

@@ -153,13 +153,18 @@ def _dark_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma
     the 5 x 5 cells. No step within two cells of the map's border.
     """
     height, width = heatmaps.shape[2:]
-    radius = round(3 * sigma - 1)
+    radius = smoothing_radius(sigma)
     kernel_sigma = 0.3 * (radius - 1) + 0.8  # what OpenCV takes for a kernel of this size: 2.0 and 2.9
     smoothed = _window(heatmaps, x, y, radius + 2) @ _smoothing(kernel_sigma, radius, heatmaps.device)
     scale = confidence[..., None] / smoothed.amax(2, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     log = (smoothed * scale).clamp(min=1e-10).log()
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     return torch.where(inside[..., None], _newton_step(log), 0.0)
+
+
+def smoothing_radius(sigma: float) -> int:
+    """Cells to each side that "dark" smooths over: 5 for sigma 2, 8 for sigma 3, the published kernels of 11 and 17."""
+    return round(3 * sigma - 1)
 
 
 def _window(heatmaps: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}  # words of names
 DEFAULT_SIGMA = 0.079
 """OKS sigma of a joint whose set names none: that of a COCO shoulder, the median of the body's joints."""
 
@@ -68,10 +69,10 @@ class Skeleton:
         Raises:
             ValueError: there is no such joint.
         """
-        unknown = [name for name in names if name not in self.joints]
+        unknown = [name for name in names if normal_name(name) not in self.joints]
         if unknown:
             raise ValueError(f"{self.name} has no joint {unknown[0]!r}; its joints are {', '.join(self.joints)}")
-        return tuple(map(self.joints.index, names))
+        return tuple(self.joints.index(normal_name(name)) for name in names)
 
 
 def from_names(
@@ -109,12 +110,16 @@ def difference(these: Sequence[str], those: Sequence[str]) -> str:
 
 
 def normal_name(joint: str) -> str:
-    """A joint's name in lower case with underscores."""
-    return re.sub(r"[\s\-_]+", "_", str(joint).strip()).lower()
+    """A joint's name in lower case with underscores, its side first: "Left Hip", "l-hip", "Hip.L" are all left_hip."""
+    words = re.findall(r"[^\s\-_.]+", str(joint).lower())
+    sides = [place for place, word in enumerate(words) if word in SIDES]
+    if len(sides) == 1 and len(words) > 1:
+        words = [SIDES[words.pop(sides[0])], *words]
+    return "_".join(words)
 
 
 def find_flip_pairs(joints: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of joints whose names differ by left and right, or l and r, alone: left_knee, right_knee; l_hip, r_hip."""
+    """Pairs of joints whose normal names differ by left and right alone: left_knee, right_knee; "Hip.L", "Hip.R"."""
     index = {normal_name(name): i for i, name in enumerate(joints)}
     mirrored = [index.get(_mirror_name(name), -1) for name in index]
     return [(i, mirror) for i, mirror in enumerate(mirrored) if i < mirror]

@@ -413,10 +413,17 @@ def test_as_many_joints_of_other_sets_are_not_taken_for_coco(tmp_path: Path, nam
         weight_files.load_network(path)
 
 
-def test_udp_is_told(tmp_path: Path) -> None:
-    for name, told in (("hrnet_udp_256x192", True), ("hrnet_256x192", False)):
-        notes = weight_files.read(save(tmp_path / f"{name}.pth", published(network_of()))).notes
-        assert any("UDP" in note for note in notes) == told
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("hrnet_udp_256x192", True), ("darkpose_w32_256x192", True), ("w32_dark_256x192", False), ("w_256x192", False)],
+)
+def test_another_geometry_is_told_with_the_size_of_the_error(tmp_path: Path, name: str, told: bool) -> None:
+    """A point at the crop's last pixel, 191, is at their last cell, 47, which is read as pixel 188."""
+    assert 191 - 4 * 47 == 3
+    weights = save(tmp_path / f"{name}.pth", published(network_of()))
+    assert any("up to 3 pixels of the crop too far left" in note for note in weight_files.read(weights).notes) == told
+    done = convert.convert(weights, tmp_path / "new.safetensors")
+    assert ("up to 3 pixels of the crop too far left" in done) == told
 
 
 class Evil:

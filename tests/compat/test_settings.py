@@ -102,8 +102,20 @@ def test_simple_baselines_own_files_get_its_keys_and_defaults(tmp_path: Path) ->
 
 
 def test_dark_poses_files_decode_and_train_as_it_does(tmp_path: Path) -> None:
-    settings = read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3", {"TEST.BLUR_KERNEL": 11})).settings
+    request = read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3", {"TEST.BLUR_KERNEL": 11}))
+    settings = request.settings
     assert (settings.test.decode, settings.test.shift_heatmap, settings.model.unbiased) == ("dark", None, True)
+    told = [note for note in request.notes if "BLUR_KERNEL" in note]
+    assert len(told) == 1
+    assert "up to 3 pixels of the crop too far left" in told[0]
+
+
+@pytest.mark.parametrize(("cells", "sigma", "own"), [(11, 2, 11), (17, 3, 17), (11, 3, 17), (17, 2, 11)])
+def test_another_smoothing_than_sigmas_is_told(cells: int, sigma: int, own: int, tmp_path: Path) -> None:
+    changes = {"TEST.BLUR_KERNEL": cells, "MODEL.SIGMA": sigma}
+    notes = read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3", changes)).notes
+    said = f"TEST.BLUR_KERNEL = {cells} is not done here: maps are smoothed by {own} cells"
+    assert any(said in note for note in notes) == (cells != own)
 
 
 @pytest.mark.parametrize(("override", "bgr"), [("", False), ("DATASET.COLOR_RGB False", True), ("GPUS (0,)", False)])

@@ -169,7 +169,7 @@ def test_categories_with_equal_joints_are_read_together(read) -> None:
         ({"a": 1}, "lists no pictures"),
         (coco(images=[]), "lists no pictures"),
         (coco(images=[{"id": 1}]), "row 0 has no `file_name`"),
-        (coco(images=[{"id": "x", "file_name": "x"}]), "`id` holds something else than int64"),
+        (coco(images=[{"id": [1], "file_name": "x"}]), "`id` holds lists; each row needs one"),
         (coco(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "the picture id 1 to several files"),
         (coco(person(1), categories=[]), "does not name its joints"),
         (coco(person(3, keypoints=[1, 2, 2] * 4)), "annotation 3 has 4 joints where the skeleton people has 3"),
@@ -241,3 +241,12 @@ def test_loading_equals_a_reading_by_hand(shared_data: Path) -> None:
         flags = np.array(source["keypoints"][2::3])
         assert people.visible[row].tolist() == flags.tolist()
         assert people.joints[row, :, 0][flags > 0].tolist() == np.array(source["keypoints"][::3])[flags > 0].tolist()
+
+
+@pytest.mark.parametrize("place", [float("nan"), float("inf"), None])
+def test_a_label_without_a_place_is_counted_and_taken_as_unlabelled(place: float | None, write) -> None:
+    nowhere = [place, 21, 2, 12, 22, 1, place, place, 0]  # the third is unlabelled anyway
+    people = annotations.read(write(coco(person(1, keypoints=nowhere), person(2))), "")
+    assert people.visible.tolist() == [[0, 1, 0], [2, 1, 0]]
+    assert people.skipped == {"labels whose place is not a number": 1}
+    assert "1 labels whose place is not a number" in people.summary()

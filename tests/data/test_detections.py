@@ -76,7 +76,7 @@ def test_no_boxes(tmp_path: Path, truth: People) -> None:
         ([[1, 2, 3, 4]], "not a list of detections"),
         ([{"image_id": 7, "bbox": [1, 2, 3, 4]}], "row 0 has no `score`"),
         ([box(), {"score": 1, "bbox": [1, 2, 3, 4]}], "row 1 has no `image_id`"),
-        ([box(image="a")], "`image_id` holds something else"),
+        ([box(image=[7])], "`image_id` holds lists"),
     ],
 )
 def test_files_that_are_wrong(tmp_path: Path, truth: People, content: Any, message: str) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
+import rdpose
 from rdpose import geometry
 from rdpose.config.schema import AugmentSettings, NeighbourSettings
 from rdpose.data import annotations, loaders
 from rdpose.data.crops import boxes_inside, crop_people, cut, inside, neighbours_in_crop, rivals_in_crop, warp
-from rdpose.data.loaders import CropDataset, EpochSampler, PictureDataset
+from rdpose.data.loaders import CropDataset, EpochSampler, PictureDataset, one_thread
 from rdpose.data.people import People
 from rdpose.io import images
 
@@ -333,3 +336,15 @@ def test_a_doubled_box_is_nobodys_neighbour() -> None:
 def test_a_picture_without_people_gives_no_crops() -> None:
     found = crop_people(np.zeros((50, 50, 3), np.uint8), np.zeros((0, 4), np.float32), SIZE, max_neighbours=3)
     assert [tuple(part.shape) for part in found] == [(0, 3, 96, 64), (0, 4), (0, 3, 4), (0, 2, 3), (0,)]
+
+
+def test_no_loader_starts_opencvs_threads_in_its_workers() -> None:
+    """Each worker would start as many as there are processors."""
+    sources = [path.read_text(encoding="utf-8") for path in Path(rdpose.__file__).parent.rglob("*.py")]
+    made = [source[at.start() :][:400] for source in sources for at in re.finditer(r"= DataLoader\(", source)]
+    assert len(made) == 2
+    assert all("worker_init_fn=one_thread" in text for text in made)
+    before = cv2.getNumThreads()
+    one_thread(0)
+    assert cv2.getNumThreads() == 1
+    cv2.setNumThreads(before)

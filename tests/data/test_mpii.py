@@ -90,3 +90,10 @@ def test_real_file(shared_data: Path) -> None:
     assert (len(people), people.num_images, len(people.trainable())) == (5, 5, 5)
     assert people.joints[0, 0].tolist() == [803, 710]
     assert all(Path(people.image_path(image)).is_file() for image in range(5))
+
+
+def test_a_label_without_a_place_is_counted_and_taken_as_unlabelled(file: Path) -> None:
+    joints = [[10.0, 20.0]] * 15 + [[float("nan"), 20.0]]
+    people = read(file, [person(joints=joints, joints_vis=[1] * 16)])
+    assert people.visible.tolist() == [[2] * 15 + [0]]
+    assert people.skipped == {"labels whose place is not a number": 1}

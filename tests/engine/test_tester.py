@@ -187,3 +187,11 @@ def test_the_size_of_batches_plays_no_part(tiny_weights: Path, people: People, t
             inference = Inference.of(network, COCO_17, settings.test, sigma=2)
             confidences.append(tester.find(inference, people, settings, here).confidence)
     np.testing.assert_allclose(*confidences, atol=1e-4)
+
+
+def test_places_are_written_to_a_thousandth_and_scores_as_they_are(tiny_settings, people: People) -> None:
+    """As docs/why-is-my-ap-different.md says."""
+    joints, confidence = people.joints + np.float32(1 / 3), np.full(people.visible.shape, 2 / 3, np.float32)
+    results = tester.to_results(people, Found(np.arange(len(people)), joints, confidence), tiny_settings())
+    assert results[0]["keypoints"][:3] == pytest.approx([*joints[0, 0].round(3).tolist(), 0.667], abs=1e-5)
+    assert results[0]["score"] == pytest.approx(float(np.float32(2 / 3)), rel=1e-12)

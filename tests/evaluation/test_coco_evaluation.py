@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rdpose import evaluation
+from rdpose.data import annotations as annotation_files
 from rdpose.evaluation import Scores, evaluate
 from rdpose.skeletons import COCO_17, DEFAULT_SIGMA, from_names
 
@@ -279,3 +281,53 @@ def test_tables_of_several_rows() -> None:
     assert evaluation.table(rows).splitlines() == lines
     with pytest.raises(ValueError, match="different metrics"):
         evaluation.table([rows[0], Scores("c", {"Mean": 1.0})])
+
+
+def test_a_label_without_a_place_counts_as_none_and_is_told(tmp_path, coco_content, noisy, save) -> None:
+    rows = noisy(coco_content, 0.5)
+    person = next(p for p in coco_content["annotations"] if p["num_keypoints"] > 3)
+    joint = next(j for j in range(17) if person["keypoints"][3 * j + 2])
+    person["keypoints"][3 * joint : 3 * joint + 3] = 0, 0, 0
+    expected = evaluate(rows, save(tmp_path / "without.json", coco_content))
+    person["keypoints"][3 * joint : 3 * joint + 3] = float("nan"), 3, 2
+    found = evaluate(rows, save(tmp_path / "nan.json", coco_content))
+    assert found.figures == expected.figures
+    assert "1 labels whose place is not a number, taken as unlabelled" in str(found)
+
+
+def with_words(content: dict, rows: list[dict]) -> tuple[dict, list[dict]]:
+    """The same with UUIDs, as label platforms write them, for the ids of pictures and people."""
+
+    def word(kind: int, number: int) -> str:
+        return str(uuid.UUID(int=(number * 7919 % 1000 << 64) + (kind << 32) + number))
+
+    images = [image | {"id": word(1, image["id"])} for image in content["images"]]
+    people = [p | {"id": word(2, p["id"]), "image_id": word(1, p["image_id"])} for p in content["annotations"]]
+    named = [row | {"image_id": word(1, row["image_id"])} for row in rows]
+    named = [row | {"annotation_id": word(2, row["annotation_id"])} if "annotation_id" in row else row for row in named]
+    return content | {"images": images, "annotations": people}, named
+
+
+@pytest.mark.parametrize("metric", ["coco", "crowdpose", "pck"])
+def test_ids_may_be_words(metric, tmp_path, coco_content, crowdpose_content, own, save) -> None:
+    content = crowdpose_content if metric == "crowdpose" else coco_content
+    rows = own(content, 0.7)
+    words, named = with_words(content, rows)
+    truth, results = save(tmp_path / "truth.json", words), save(tmp_path / "results.json", named)
+    expected = evaluate(rows, save(tmp_path / "numbered.json", content), metric=metric)
+    assert evaluate(results, truth, metric=metric).figures == expected.figures
+    people = annotation_files.read(truth, "")
+    assert people.image_id[people.image_index].tolist() == [
+        next(p["image_id"] for p in words["annotations"] if p["id"] == person) for person in people.person_id
+    ]
+    assert str(evaluation.misassignment(results, truth)) == str(
+        evaluation.misassignment(rows, tmp_path / "numbered.json")
+    )
+    with pytest.raises(ValueError, match=r"picture ids that are not in .*truth\.json|no result for anyone"):
+        evaluate(rows, truth, metric=metric)
+
+
+def test_annotations_without_ids_are_told_in_our_words(tmp_path, coco_content, save) -> None:
+    del coco_content["annotations"][3]["id"]
+    with pytest.raises(ValueError, match=r"truth\.json: row 3 has no `id`; each row needs one"):
+        evaluate([], save(tmp_path / "truth.json", coco_content))

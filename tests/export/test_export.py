@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+import rdpose
 from near import label_near
 from rdpose import heatmaps
 from rdpose.backends import exported
@@ -265,3 +266,9 @@ def test_crops_of_another_size(made: Made) -> None:
         made.load("onnxruntime")(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"not torch.float32"):
         made.load("onnxruntime")(torch.zeros(1, 3, 96, 64))
+
+
+def test_a_device_is_refused_for_an_exported_network(made: Made) -> None:
+    assert rdpose.load(made.onnx.path, device="cpu").device == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"is an exported network, .* leave out device='cuda'"):
+        rdpose.load(made.onnx.path, device="cuda")

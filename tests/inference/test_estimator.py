@@ -119,6 +119,17 @@ def test_the_same_person_is_found_once(estimator: rdpose.PoseEstimator) -> None:
     assert len(strict(PICTURES[1], apart)) == 2
 
 
+def test_heatmaps_know_the_scores_by_which_boxes_are_neighbours(estimator: rdpose.PoseEstimator) -> None:
+    def number_of_neighbours(crops: torch.Tensor, neighbours: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+        return neighbours.any(-1).sum(1).float()[:, None, None, None].expand(-1, 17, 24, 16)
+
+    counting = replace(estimator, inference=replace(estimator.inference, network=number_of_neighbours))
+    found = [counting.heatmaps(PICTURES[0], BOXES[0], scores=scores)[1] for scores in (None, [1, 0.1, 0.1])]
+    assert [maps.max(axis=(1, 2, 3)).tolist() for maps in found] == [[2, 1, 2], [0, 0, 1]]
+    poses = counting(PICTURES[0], BOXES[0], scores=[1, 0.1, 0.1])
+    assert poses.joint_scores[:, 0].tolist() == [0, 0, 1]
+
+
 def test_heatmaps_are_those_that_the_joints_come_from(estimator: rdpose.PoseEstimator) -> None:
     crops, maps = replace(estimator, batch_size=2).heatmaps(PICTURES[0], BOXES[0])
     assert crops.shape == (3, 96, 64, 3)
@@ -164,6 +175,8 @@ def test_boxes_of_equal_pictures_may_be_one_array(estimator: rdpose.PoseEstimato
         ({"zoom": True}, "zoom is True: give the names"),
         ({"zoom": "nose"}, "zoom is 'nose'"),
         ({"batch_size": 0}, "is 0"),
+        ({"flip": "no"}, "flip is 'no': give True or False"),
+        ({"keep_duplicates": "no"}, "keep_duplicates is 'no': give True or False"),
     ],
 )
 def test_arguments_that_mean_nothing_are_told(weights: Path, given: dict, message: str) -> None:
@@ -173,7 +186,7 @@ def test_arguments_that_mean_nothing_are_told(weights: Path, given: dict, messag
 
 def test_flip_and_decoding_are_as_the_weights_say_unless_asked(weights: Path) -> None:
     asked = rdpose.load(weights, flip=False, decode="dark").inference
-    assert (asked.flip, asked.decode, asked.shift) == (False, "dark", False)
+    assert (asked.flip, asked.decode, asked.shift) == (False, "dark", True)
     own, default = rdpose.load(weights).inference, Settings().test
     assert (own.flip, own.decode, own.shift) == (default.flip, default.decode, True)
     with pytest.raises(ValueError, match="unknown decoding 'soft'; there are quarter, dark, argmax"):

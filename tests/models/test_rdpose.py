@@ -230,3 +230,31 @@ def test_a_centre_map_without_a_peak_leaves_the_anchor_to_the_box() -> None:
     assert (network.anchor(direct, maps)[0] - middle).abs().max() <= 0.5
     direct[0, -1, 14, 9] = 1.0
     assert network.anchor(direct, maps)[0].tolist() == [9, 14]
+
+
+class OfPatches(nn.Module):
+    """A backbone of patches of 14 pixels, as DINOv2's; it says that its stride is `stride`."""
+
+    def __init__(self, stride: int = 14) -> None:
+        super().__init__()
+        self.channels, self.stride = 5, stride
+        self.embed = nn.Conv2d(3, 5, kernel_size=14, stride=14)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.embed(image)
+
+
+@pytest.mark.parametrize("variant", builders.VARIANTS)
+def test_a_stride_that_does_not_divide_the_crop_is_refused(variant: str) -> None:
+    """13x18 cells of 14 pixels are not 192x256: a target at 100 / 14 would be read at 100 / 14 * 192 / 13 = 105.5."""
+    network = builders.build(OfPatches(), variant, num_joints=4).eval()
+    with pytest.raises(ValueError, match=r"makes 13x18 cells of a crop of 192x256, which its stride of 14 does not"):
+        network(torch.zeros(1, 3, 256, 192))
+    assert network(torch.zeros(1, 3, 448, 224)).shape == (1, 4, 32, 16)
+
+
+@pytest.mark.parametrize("variant", ["plain", "official"])
+def test_a_backbone_that_says_another_stride_than_it_has_is_refused(variant: str) -> None:
+    network = builders.build(OfPatches(stride=16), variant, num_joints=4).eval()
+    with pytest.raises(ValueError, match=r"makes 16x32 cells of a crop of 224x448, which its stride of 16 does not"):
+        network(torch.zeros(1, 3, 448, 224))

@@ -7,7 +7,7 @@ import json
 import runpy
 from collections import OrderedDict
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rdpose.models import builders
 from rdpose.models.backbones.hrnet import HRNet, hrnet_w32
 from rdpose.models.backbones.resnet import SimpleBaseline
-from rdpose.models.reference import OfficialRDPose, clipped_sigmoid, constant_anchor
+from rdpose.models.reference import OfficialRDPose, constant_anchor, middle
 
 Golden = dict[str, np.ndarray]
 
@@ -56,7 +57,7 @@ def official(golden: Path, values: Golden) -> OfficialRDPose:
     config, gain = str(values["config"]), float(values["gain"])
     backbone = filled_backbone(golden, config, gain)
     network = OfficialRDPose(
-        backbone, ast.literal_eval(config)["K"], decouple_at_test=not isinstance(backbone, SimpleBaseline)
+        backbone, ast.literal_eval(config)["K"], simple_baseline=isinstance(backbone, SimpleBaseline)
     )
     network.normalise = network.backbone = nn.Identity()
     fill(network, golden, gain)
@@ -104,7 +105,7 @@ def test_training_step_is_the_published_one(golden: Path) -> None:
     terms = network.loss_terms(image, target, weight)
     terms["loss"].backward()
     with torch.no_grad():
-        decoupled = clipped_sigmoid(network.passes(network.backbone(image))[1])
+        decoupled = network.passes(network.backbone(image))[1]
     error = np.abs(decoupled.numpy() - values["train_output"])
     norms = {name.removeprefix("backbone."): p.grad.norm().item() for name, p in network.named_parameters()}
 
@@ -113,6 +114,98 @@ def test_training_step_is_the_published_one(golden: Path) -> None:
     assert error.max() < 1e-4
     assert norms.keys() == set(values["grad_names"])
     np.testing.assert_allclose([norms[name] for name in values["grad_names"]], values["grad_norms"], rtol=1e-3)
+
+
+def published_step_on_simple_baseline(network: OfficialRDPose, image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The loss by the formulas published for SimpleBaseline, person by person; nothing of ours but the layers."""
+    features = network.backbone(network.normalise(image))
+    height, width = features.shape[2:]
+
+    def seen_from(row: int, column: int, one: Tensor) -> Tensor:
+        """Maps (K + 1, h, w) of features (C, h, w)."""
+        vector = one[:, row, column]
+        by_channel = one * (network.c_attn.atn.weight @ vector + network.c_attn.atn.bias)[:, None, None]
+        likeness = (one * (network.s_attn.atn.weight @ vector + network.s_attn.atn.bias)[:, None, None]).sum(0)
+        along_x = (column - torch.arange(width)).expand(height, width) / 32
+        along_y = (row - torch.arange(height))[:, None].expand(height, width) / 32
+        mask = network.s_attn.conv(torch.stack([likeness, along_x.to(one), along_y.to(one)])[None])[0].sigmoid()
+        fused = torch.relu(network.fuse_attn(torch.cat([by_channel, one * mask])[None]))
+        return network.final_layer(fused)[0]
+
+    first = torch.stack([seen_from(height // 2, width // 2, one) for one in features])
+    peaks = [divmod(int(maps[-1].argmax()), width) for maps in first]
+    second = torch.stack([seen_from(*place, one) for place, one in zip(peaks, features, strict=True)])
+
+    def criterion(maps: Tensor) -> Tensor:
+        joints = zip(maps.unbind(1), target.unbind(1), weight.unbind(1), strict=True)
+        terms = [0.5 * nn.functional.mse_loss(p * w[:, None, None], t * w[:, None, None]) for p, t, w in joints]
+        return torch.stack(terms).mean()
+
+    return criterion(first) + 1.5 * criterion(second) + criterion(network.final_layer(features))
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_training_step_on_simple_baseline_is_the_published_one(depth: int) -> None:
+    torch.manual_seed(depth)
+    network = OfficialRDPose(SimpleBaseline(depth, filters=(16, 16, 12)), 3, simple_baseline=True).double().train()
+    for layer in (network.final_layer, network.fuse_attn, network.s_attn.conv):
+        nn.init.normal_(layer.weight, std=0.3)  # so that maps are far from flat
+    image = torch.randint(0, 256, (2, 3, 96, 64)).double()
+    target, weight = torch.rand(2, 4, 24, 16).double(), torch.tensor([[1.0, 0, 1, 1], [1, 1, 0, 1]]).double()
+    gradients = []
+    losses = []
+    for step in (network.loss_terms, partial(published_step_on_simple_baseline, network)):
+        network.zero_grad()
+        found = step(image, target, weight)
+        loss = found["loss"] if isinstance(found, dict) else found
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append({name: p.grad.clone() for name, p in network.named_parameters()})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-8, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "hrnet_small"])
+def test_each_backbone_trains_as_published_on_it(name: str) -> None:
+    network = builders.build(name, "official", num_joints=3)
+    assert isinstance(network, OfficialRDPose)
+    assert network.simple_baseline == name.startswith("resnet")
+
+
+@pytest.mark.parametrize(("logit", "tied"), [(9.0, False), (9.3, True), (-9.0, False), (-9.3, True)])
+def test_of_cells_that_the_clipping_makes_equal_the_first_is_the_anchor(logit: float, tied: bool) -> None:
+    """On HRNet, at test and in training: sigmoid(9.3) and sigmoid(9.4) are both cut to 0.9999."""
+    torch.manual_seed(0)
+    features = torch.rand(1, 4, 16, 12)
+    features[0, 0] = 0
+    features[0, 0, 5, 7] = 0.1  # alone in the centre map
+    network = OfficialRDPose(WithChannels(4), 3).eval()
+    network.normalise = nn.Identity()
+    with torch.no_grad():
+        for layer in (network.s_attn.conv, network.fuse_attn):
+            nn.init.normal_(layer.weight, std=0.3)
+        network.final_layer.weight[-1] = torch.tensor([1.0, 0, 0, 0])[:, None, None]
+        network.final_layer.bias[-1] = logit - 0.05
+        expected = network._decouple(features, torch.tensor([[0, 0] if tied else [7, 5]]))
+        found = network.maps(features)
+    torch.testing.assert_close(found, expected.sigmoid().clamp(1e-4, 1 - 1e-4))
+    with torch.no_grad():
+        network.final_layer.weight[-1] = 0
+        network.final_layer.bias[-1] = 20
+        decoupled = network.passes(features)[1]
+        expected = network._decouple(features, torch.tensor([[0, 0]]))
+    torch.testing.assert_close(decoupled, expected.sigmoid().clamp(1e-4, 1 - 1e-4))
+
+
+class WithChannels(nn.Identity):
+    """A backbone that has done its work already."""
+
+    stride = 1
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
 
 
 @pytest.mark.parametrize(
@@ -131,6 +224,10 @@ def test_keys_and_shapes_are_the_published_ones(golden: Path, name: str, build) 
 )
 def test_the_constant_anchor_lies_in_every_map(height: int, width: int, anchor: list[int]) -> None:
     assert constant_anchor(torch.zeros(2, 1, height, width)).tolist() == [anchor, anchor]
+
+
+def test_the_middle_is_at_half_the_height_and_half_the_width() -> None:
+    assert middle(torch.zeros(2, 1, 64, 48)).tolist() == [[24, 32]] * 2
 
 
 def test_a_small_crop_can_be_trained() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from rdpose import skeletons
+from rdpose import geometry, skeletons
 from rdpose.checkpoints import key_maps
 from rdpose.checkpoints.pickles import Content
 from rdpose.config import loading
@@ -26,7 +26,8 @@ SIZES_WH = {"mpii": (256, 256)}
 COCO_SIZE_WH = (192, 256)
 _OTHER_SETS = re.compile(r"(?<![a-z])(aic|animal|ap10k|ap-10k|macaque|h36m|jhmdb|posetrack|lsp)", re.IGNORECASE)
 """In the names of files whose joints are neither COCO's, CrowdPose's nor MPII's, though there may be as many."""
-_UDP = re.compile(r"(?<![a-z])udp(?![a-z])", re.IGNORECASE)
+_CORNERS_APART = re.compile(r"(?<![a-z])(udp|dark-?pose)(?![a-z])", re.IGNORECASE)
+"""In the names of files of another geometry. mmpose's `dark` is of ours."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> 
 def settings_of(
     name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked
 ) -> tuple[Settings, tuple[str, ...]]:
-    """Settings for a network, and notes: its input size is a guess, or another than in its name; it says UDP.
+    """Settings for a network, and notes: its input size is a guess, or another than in its name; another geometry.
 
     Args:
         name: the file's, without its ending. The family and mmpose write its size there as HEIGHTxWIDTH.
@@ -115,8 +116,8 @@ def settings_of(
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
     if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
-    if _UDP.search(name):
-        notes += ("its name says UDP, whose half-pixel convention is not used here: expect a little less accuracy",)
+    if _CORNERS_APART.search(name):
+        notes += (f"its name says UDP or DarkPose, whose geometry is not used here. {geometry.CORNERS_APART}",)
     tree = {"name": name, "model": model, "data": _data_of(skeleton).model_dump()}
     return loading.from_tree(tree, where=f"settings of {name}"), notes
 

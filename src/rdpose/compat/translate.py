@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from rdpose import geometry, heatmaps
 from rdpose.compat.yacs_keys import CONVERTED, DEFAULTS, DIFFERENT, NO_MEANING, RENAMED, REQUIRED, hrnet_stages
 from rdpose.config.schema import Settings
 from rdpose.data.layouts import LAYOUTS, dataset_name
@@ -192,7 +193,25 @@ def notes(family: Family) -> Iterator[str]:
         yield f"TRAIN.WD = {family['TRAIN.WD']}: the family's Adam takes none; train.weight_decay sets one"
     if family.any("DATASET.DATASET") and not family["DATASET.ROOT"] and not family["DATA_DIR"]:
         yield f"DATASET.ROOT is empty: {family.root} is taken"
+    yield from _notes_on_dark(family)
     yield from _notes_on_splits(family)
+
+
+def _notes_on_dark(family: Family) -> Iterator[str]:
+    """DarkPose's files are translated, its geometry is not; and its smoothing follows from sigma."""
+    cells = family["TEST.BLUR_KERNEL"]
+    if not cells:
+        return
+    yield (
+        "TEST.BLUR_KERNEL is read as DARK's targets and decoding, in HRNet's geometry: right for networks made here, "
+        f"and not for those that DarkPose's own code trained. {geometry.CORNERS_APART}"
+    )
+    own = 2 * heatmaps.smoothing_radius(family["MODEL.SIGMA"]) + 1
+    if cells != own:
+        yield (
+            f"TEST.BLUR_KERNEL = {cells} is not done here: maps are smoothed by {own} cells, as follows from "
+            f"MODEL.SIGMA = {family['MODEL.SIGMA']}"
+        )
 
 
 def _notes_on_splits(family: Family) -> Iterator[str]:

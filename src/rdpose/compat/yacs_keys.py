@@ -163,7 +163,7 @@ CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "DATASET.FLIP": ("augment.flip", lambda on: 0.5 if on else 0.0),
     "DATASET.PROB_HALF_BODY": ("augment.half_body", lambda share: max(0.0, share)),  # the MPII files say -1 for off
     "TEST.POST_PROCESS": ("test.decode", lambda on: "quarter" if on else "argmax"),
-    "TEST.SHIFT_HEATMAP": ("test.shift_heatmap", lambda on: None if on else False),  # None: as the decoding needs it
+    "TEST.SHIFT_HEATMAP": ("test.shift_heatmap", lambda on: None if on else False),  # None: as the geometry needs it
 }
 """Same meaning, other values."""
 

@@ -196,7 +196,7 @@ class TestSettings(Group):
     """Average with the mirrored crop's heatmaps."""
     decode: Literal["quarter", "dark", "argmax"] = "quarter"
     shift_heatmap: bool | None = None
-    """Flipped heatmaps move one cell before averaging; by default where decode is not dark."""
+    """Flipped heatmaps move one cell before averaging, as every network trained here needs it; null is true."""
     zoom: tuple[str, ...] = ()
     """Joints that a second look at an enlarged part of the crop finds more closely, at twice the time: [nose, ...]."""
     joint_score: float = 0.2

@@ -25,4 +25,7 @@ def people(categories: Sequence[Category], path: Path | str) -> tuple[Category, 
     alike = [c for c in with_joints if c["keypoints"] == chosen.get("keypoints")] or [chosen]
     if not named and len(alike) < len(with_joints):
         raise ValueError(f"{path} has categories with different joints and none called person; split the file")
-    return chosen, {int(category["id"]) for category in alike if "id" in category}
+    try:
+        return chosen, {int(category["id"]) for category in alike if "id" in category}
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} has the category id {alike[0]['id']!r}; categories' ids are whole numbers") from None

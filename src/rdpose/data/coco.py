@@ -7,7 +7,7 @@ labels, others count, as in pycocotools' figures; no `annotations` (COCO test-de
 without `width` and `height` does not clip its boxes.
 
 Left out, and counted in `People.skipped`: annotations of other categories, of pictures that the file does not list,
-without a box, or with one that is empty or outside its picture.
+without a box, or with one that is empty or outside its picture; and labels whose place is not a number.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 
 from rdpose import geometry, skeletons
 from rdpose.data import categories
-from rdpose.data.people import NO_BOX, People, assemble, reorder
-from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, read_without_polygons
+from rdpose.data.people import NO_BOX, NO_PLACE, People, assemble, reorder
+from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, ids, read_without_polygons
 from rdpose.geometry import AREA_OF_BOX
 from rdpose.skeletons import Skeleton
 
@@ -41,7 +41,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     kept = geometry.valid_boxes(clipped)
     skipped[NO_BOX] = int((~kept).sum())
     rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
-    joints, visible = _joints(rows, own or wanted, path)
+    joints, visible, skipped[NO_PLACE] = _joints(rows, own or wanted, path)
     if own is not None and own.joints != wanted.joints:
         joints, visible = reorder(joints, visible, _columns(wanted, own, path))
     return assemble(
@@ -73,14 +73,14 @@ def _lists(path: Path | str) -> dict[str, Rows]:
 
 def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:
     """The columns of pictures; one that is listed twice is taken once."""
-    ids, names = column(rows, "id", np.int64, path), column(rows, "file_name", np.str_, path)
+    identity, names = ids(rows, "id", path), column(rows, "file_name", np.str_, path)
     size = np.stack([column(rows, key, np.int32, path, default=0) for key in ("width", "height")], axis=-1)
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
     clash = np.flatnonzero(names[first][inverse] != names)
     if len(clash):
-        raise ValueError(f"{path} gives the picture id {ids[clash[0]]} to several files; ids must be unique")
+        raise ValueError(f"{path} gives the picture id {identity[clash[0]]} to several files; ids must be unique")
     crowd_index = column(rows, "crowdIndex", np.float64, path, default=np.nan)
-    columns = {"image_id": ids, "image_name": names, "image_size": size, "crowd_index": crowd_index}
+    columns = {"image_id": identity, "image_name": names, "image_size": size, "crowd_index": crowd_index}
     kept = np.sort(first)
     return {name: values[kept] for name, values in columns.items()}
 
@@ -89,7 +89,7 @@ def _rows_of_people(
     rows: Rows, image_id: np.ndarray, category_ids: set[int], path: Path | str
 ) -> tuple[list[dict[str, Any]], np.ndarray, dict[str, int]]:
     """The annotations of people in listed pictures, their pictures' rows, and how many were passed over and why."""
-    image_index = find_rows(column(rows, "image_id", np.int64, path), image_id)
+    image_index = find_rows(ids(rows, "image_id", path), image_id)
     category = column(rows, "category_id", np.int64, path, default=min(category_ids, default=1))
     person = np.isin(category, list(category_ids)) if category_ids else np.ones(len(rows), dtype=bool)
     kept = person & (image_index >= 0)
@@ -100,8 +100,9 @@ def _rows_of_people(
     return [row for row, keep in zip(rows, kept, strict=True) if keep], image_index[kept], skipped
 
 
-def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (n, K, 2) and visible (n, K) in the file's own order; flags outside 0 to 2 are cut to it."""
+def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarray, np.ndarray, int]:
+    """Joints (n, K, 2) and visible (n, K) in the file's own order, flags outside 0 to 2 cut to it; and how many labels
+    have no place."""
     expected, unlabelled = 3 * skeleton.num_joints, [0] * (3 * skeleton.num_joints)
     flat = [row.get("keypoints") or unlabelled for row in rows]
     wrong = next((i for i, numbers in enumerate(flat) if len(numbers) != expected), None)
@@ -114,9 +115,11 @@ def _joints(rows: Rows, skeleton: Skeleton, path: Path | str) -> tuple[np.ndarra
         table = np.array(flat, dtype=np.float32).reshape(-1, skeleton.num_joints, 3)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: a `keypoints` holds something else than numbers ({error})") from None
-    labelled = np.isfinite(table).all(axis=-1) & (table[..., 2] > 0)
+    meant = table[..., 2] > 0
+    labelled = meant & np.isfinite(table).all(axis=-1)
     visible = np.where(labelled, np.clip(table[..., 2], 1, 2), 0).astype(np.uint8)
-    return np.where(labelled[..., None], table[..., :2], 0).astype(np.float32), visible
+    joints = np.where(labelled[..., None], table[..., :2], 0).astype(np.float32)
+    return joints, visible, int((meant & ~labelled).sum())
 
 
 def _columns(wanted: Skeleton, own: Skeleton, path: Path | str) -> np.ndarray:
@@ -135,7 +138,7 @@ def _person_columns(rows: Rows, box_xywh: np.ndarray, visible: np.ndarray, path:
     ignored = np.array([bool(row.get("ignore")) for row in rows], dtype=bool)
     return {
         "area": np.where(area > 0, area, AREA_OF_BOX * box_xywh[:, 2] * box_xywh[:, 3]),
-        "person_id": column(rows, "id", np.int64, path),
+        "person_id": ids(rows, "id", path),
         "crowd": np.array([bool(row.get("iscrowd")) for row in rows], dtype=bool) | (ignored & ~visible.any(axis=1)),
         "counted": column(rows, "num_keypoints", np.int64, path, default=1) > 0,
     }

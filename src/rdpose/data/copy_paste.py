@@ -51,11 +51,11 @@ class Cutout:
 def read_cutouts(annotation_file: Path, images_dir: Path, *, min_height: int = 90, min_joints: int = 8) -> list[Cutout]:
     """The people of a COCO-format file that have polygons, are tall enough and labelled enough."""
     people = annotation_files.read(annotation_file, images_dir, skeleton=COCO_17)
-    polygons = {row["id"]: row.get("segmentation") for row in read_json(annotation_file)["annotations"]}
+    polygons = {str(row["id"]): row.get("segmentation") for row in read_json(annotation_file)["annotations"]}
     enough = ((people.visible > 0).sum(axis=1) >= min_joints) & (people.box_xywh[:, 3] >= min_height) & ~people.crowd
     found = []
     for row in np.flatnonzero(enough):
-        outline = polygons[int(people.person_id[row])]
+        outline = polygons[str(people.person_id[row])]
         if isinstance(outline, list) and outline:
             found.append(_cut_out(people, int(row), outline))
     return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data.people import People, assemble
-from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows
+from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, ids
 from rdpose.io import files
 
 
@@ -36,7 +36,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
         ValueError: it is empty, not JSON, not such a list, or `images` are of several sources, whose ids may repeat.
     """
     rows = _rows(path, images)
-    image_index = find_rows(column(rows, "image_id", np.int64, path), images.image_id)
+    image_index = find_rows(ids(rows, "image_id", path), images.image_id)
     score = column(rows, "score", np.float32, path)
     box = boxes(rows, path)
     category = column(rows, "category_id", np.int64, path, default=images.category_id)

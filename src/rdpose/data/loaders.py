@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -147,6 +148,11 @@ def num_workers(asked: int) -> int:
     """Processes that load: as many as asked for, but no more than this one may use processors."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(asked, own)
+
+
+def one_thread(_worker: int) -> None:
+    """A loader's `worker_init_fn`: OpenCV starts no threads, of which each worker would have as many as processors."""
+    cv2.setNumThreads(0)
 
 
 class EpochSampler(Sampler[list[tuple[int, int]]]):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import geometry
-from rdpose.data.people import People, assemble, reorder
+from rdpose.data.people import NO_PLACE, People, assemble, reorder
 from rdpose.data.tables import Rows, column
 from rdpose.io import files
 from rdpose.skeletons import MPII_16, Skeleton
@@ -40,7 +40,8 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
     kept = geometry.valid_boxes(box)
     name, first, image_index = np.unique(column(rows, "image", np.str_, path), return_index=True, return_inverse=True)
     order = np.argsort(first)
-    joints, visible = _joints(rows, path)
+    joints, visible, lost = _joints(rows, path)
+    skipped = {"without a centre or a scale": int((~kept).sum()), NO_PLACE: lost}
     if skeleton is not None and skeleton.joints != MPII_16.joints:
         joints, visible = reorder(joints, visible, skeleton.columns_in(MPII_16))
     return assemble(
@@ -53,7 +54,7 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
         image_name=name[order],
         image_root=images_dir,
         skeleton=skeleton or MPII_16,
-        skipped={"without a centre or a scale": int((~kept).sum())} if not kept.all() else {},
+        skipped={reason: count for reason, count in skipped.items() if count},
     )
 
 
@@ -67,14 +68,16 @@ def _boxes(rows: Rows, path: Path | str) -> np.ndarray:
     return np.concatenate([middle - side / 2, side, side], axis=-1).astype(np.float32)
 
 
-def _joints(rows: Rows, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (n, 16, 2) from 0, and visible (n, 16): 2 where labelled; the files do not tell occluded from visible."""
+def _joints(rows: Rows, path: Path | str) -> tuple[np.ndarray, np.ndarray, int]:
+    """Joints (n, 16, 2) from 0, visible (n, 16): 2 where labelled; the files do not tell occluded from visible; and how
+    many labels have no place."""
     count = MPII_16.num_joints
     if "joints" not in rows[0]:
-        return np.zeros((len(rows), count, 2), np.float32), np.zeros((len(rows), count), np.uint8)
-    labelled = _table(rows, "joints_vis", (count,), path) > 0
-    joints = np.where(labelled[..., None], _table(rows, "joints", (count, 2), path) - 1, 0)
-    return joints.astype(np.float32), np.where(labelled, 2, 0).astype(np.uint8)
+        return np.zeros((len(rows), count, 2), np.float32), np.zeros((len(rows), count), np.uint8), 0
+    meant, places = _table(rows, "joints_vis", (count,), path) > 0, _table(rows, "joints", (count, 2), path) - 1
+    labelled = meant & np.isfinite(places).all(axis=-1)
+    joints = np.where(labelled[..., None], places, 0)
+    return joints.astype(np.float32), np.where(labelled, 2, 0).astype(np.uint8), int((meant & ~labelled).sum())
 
 
 def _table(rows: Rows, key: str, shape: tuple[int, ...], path: Path | str) -> np.ndarray:

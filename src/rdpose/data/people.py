@@ -20,6 +20,8 @@ PERSON_COLUMNS = (
 )
 NO_BOX = "without a box, or one that is empty or outside its picture"
 """Why a row of a file is not among the people, in `People.skipped`."""
+NO_PLACE = "labels whose place is not a number"
+"""Joints that are marked as labelled and are taken for unlabelled, in `People.skipped`."""
 OCCLUDED = 1
 """`People.visible` of a joint that is labelled and cannot be seen."""
 IMAGE_COLUMNS = ("image_id", "image_name", "image_size", "image_source", "crowd_index")
@@ -42,14 +44,14 @@ class People:
     score: np.ndarray
     """(N,) float32: the detector's, 1 for annotated people."""
     person_id: np.ndarray
-    """(N,) int64: annotation id; the row in the file where it has none (MPII, detections)."""
+    """(N,) int64, or str where they are words: annotation id; the row in the file without one (MPII, detections)."""
     crowd: np.ndarray
     """(N,) bool: a group marked as one (iscrowd), or an unlabelled person to be ignored."""
     counted: np.ndarray
     """(N,) bool: not where the file's `num_keypoints` is 0; evaluation does not ask for these, labelled or not."""
 
     image_id: np.ndarray
-    """(M,) int64; unique within one source."""
+    """(M,) int64, or str where they are words; unique within one source."""
     image_name: np.ndarray
     """(M,) str: path below the source's folder."""
     image_size: np.ndarray
@@ -65,7 +67,7 @@ class People:
     category_ids: tuple[int, ...] = (1,)
     """The files' numbers for people."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Rows of the files that are not here: reason -> number."""
+    """What of the files is not here, rows and labels: reason -> number."""
 
     def __post_init__(self) -> None:
         people = len(self.image_index)
@@ -171,12 +173,13 @@ def assemble(
     order = np.argsort(image_index, kind="stable")
     defaults = _defaults(box, skeleton.num_joints)
     assert not known.keys() - defaults.keys(), f"unknown columns: {', '.join(known.keys() - defaults.keys())}"
-    columns = {name: np.asarray(known.get(name, value), value.dtype)[order] for name, value in defaults.items()}
+    types = {name: value.dtype for name, value in defaults.items() if name != "person_id"}
+    columns = {name: np.asarray(known.get(name, value), types.get(name))[order] for name, value in defaults.items()}
     return People(
         image_index=np.asarray(image_index, np.int32)[order],
         box_xywh=box[order],
         **columns,
-        image_id=np.asarray(image_id, np.int64),
+        image_id=np.asarray(image_id),
         image_name=np.asarray(image_name, np.str_),
         image_size=np.zeros((images, 2), np.int32) if image_size is None else np.asarray(image_size, np.int32),
         image_source=np.zeros(images, np.int32),

@@ -47,6 +47,20 @@ def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default:
     return array
 
 
+def ids(rows: Rows, key: str, path: Path | str, *, default: Any = None) -> np.ndarray:
+    """(rows,) ids under `key`: int64 where all are numbers, words otherwise (UUIDs); `default` as in `column`.
+
+    Raises:
+        ValueError: as `column`.
+    """
+    dtype = np.int64 if all(_is_number(row.get(key)) for row in rows) else np.str_
+    return column(rows, key, dtype, path, default=default)
+
+
+def _is_number(identity: Any) -> bool:
+    return not isinstance(identity, str) or bool(re.fullmatch(r"\s*[+-]?\d+\s*", identity))
+
+
 def boxes(rows: Rows, path: Path | str) -> np.ndarray:
     """(rows, 4) float64 `bbox`es; not a number where a row has none, or fewer or more than four numbers."""
     missing = [np.nan] * 4
@@ -59,7 +73,12 @@ def boxes(rows: Rows, path: Path | str) -> np.ndarray:
 
 
 def find_rows(wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """(n,) int64: where each of `wanted` (n,) stands in the unique `ids` (m,), -1 where it does not."""
+    """(n,) int64: where each of `wanted` (n,) stands in the unique `ids` (m,), -1 where it does not.
+
+    Ids are numbers or words; a number is found among words as it is written.
+    """
+    if wanted.dtype.kind != ids.dtype.kind:
+        wanted, ids = wanted.astype(np.str_), ids.astype(np.str_)
     order = np.argsort(ids, kind="stable")
     place = np.minimum(np.searchsorted(ids, wanted, sorter=order), max(len(ids) - 1, 0))
     return np.where(ids[order[place]] == wanted, order[place], -1) if len(ids) else np.full(len(wanted), -1)

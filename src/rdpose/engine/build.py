@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import cv2
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -12,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from rdpose.config.schema import LossSettings, Settings
 from rdpose.data import sources
-from rdpose.data.loaders import CropDataset, EpochSampler, num_workers
+from rdpose.data.loaders import CropDataset, EpochSampler, num_workers, one_thread
 from rdpose.engine.training_step import LossWeights, OfficialForTraining, RDPoseForTraining
 from rdpose.models import losses
 from rdpose.models.perturbation import Perturbation
@@ -98,11 +97,7 @@ def make_loader(crops: CropDataset, settings: Settings, here: Process) -> tuple[
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=here.device.type == "cuda",
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         generator=torch.Generator(),  # samples bring their randomness: loading draws nothing from the global one
     )
     return loader, sampler
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(0)

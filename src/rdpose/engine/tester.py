@@ -17,8 +17,9 @@ from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
-from rdpose.data.loaders import PictureDataset, num_workers
-from rdpose.data.people import NO_BOX, People
+from rdpose.data.loaders import PictureDataset, num_workers, one_thread
+from rdpose.data.people import NO_BOX, NO_PLACE, People
+from rdpose.data.sources import TestPeople
 from rdpose.evaluation import Scores
 from rdpose.inference.pipeline import Inference, Network, open_network
 from rdpose.io import files
@@ -40,17 +41,25 @@ class Found(NamedTuple):
 
 
 def test(
-    network: Network, skeleton: Skeleton, settings: Settings, here: Process, *, folder: Path, tell: bool = False
+    network: Network,
+    skeleton: Skeleton,
+    settings: Settings,
+    here: Process,
+    *,
+    folder: Path,
+    tell: bool = False,
+    tested: TestPeople | None = None,
 ) -> Scores | None:
     """Test a network on the set that the settings name; writes `folder`/keypoints_<set>_results.json and scores.json.
 
     Args:
         tell: say who of the set is left out.
+        tested: whose crops are looked at, where they have been read already.
 
     Returns:
         The figures on the main process, None on others, and None where the set has no labels.
     """
-    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    people, labelled = tested or sources.testing_people(settings.data, settings.test, skeleton)
     if tell:
         tell_left_out(people, settings)
     inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
@@ -68,26 +77,33 @@ def test(
     return scores
 
 
-def rehearse(skeleton: Skeleton, settings: Settings) -> None:
+def rehearse(skeleton: Skeleton, settings: Settings) -> TestPeople:
     """Measure one pose that is nobody's: what does not fit together is told before a training, not after an epoch.
+
+    Returns:
+        Whose crops will be tested, so that they are read once for a training.
 
     Raises:
         FileNotFoundError, ValueError: as `test`, but for pictures that are there and cannot be read.
     """
-    people, labelled = sources.testing_people(settings.data, settings.test, skeleton)
+    people, labelled = tested = sources.testing_people(settings.data, settings.test, skeleton)
     people.check_pictures()
     tell_left_out(people, settings)
     rows = np.flatnonzero(looked_at(people))[:1]
     nobody = np.zeros((len(rows), skeleton.num_joints, 3), np.float32)
     if labelled:
         measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), skeleton, settings)
+    return tested
 
 
 def tell_left_out(people: People, settings: Settings) -> None:
     """Say on standard error who of the annotated people cannot be looked at: figures count them all the same."""
-    count = people.skipped.get(NO_BOX) if settings.test.boxes == "truth" else None
-    if count and distributed.is_main():
+    if settings.test.boxes != "truth" or not distributed.is_main():
+        return
+    if count := people.skipped.get(NO_BOX):
         print(f"left out of the test: {count} {NO_BOX}; those with labels count as missed", file=sys.stderr)
+    if count := people.skipped.get(NO_PLACE):
+        print(f"taken as unlabelled: {count} {NO_PLACE}; mend the annotations", file=sys.stderr)
 
 
 def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:
@@ -163,7 +179,11 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
     )
     share = Subset(pictures, range(here.rank, len(pictures), here.world))
     loader = DataLoader(
-        share, batch_size=None, num_workers=num_workers(settings.data.workers), generator=torch.Generator()
+        share,
+        batch_size=None,
+        num_workers=num_workers(settings.data.workers),
+        worker_init_fn=one_thread,
+        generator=torch.Generator(),
     )
     parts = []
     with Bar("testing", total=int(wanted.sum()), unit="people", quiet=not here.is_main) as bar:
@@ -236,12 +256,12 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
     table = np.concatenate([found.joints, found.confidence[..., None]], axis=2).round(3)
     return [
         {
-            "image_id": int(people.image_id[images[row]]),
+            "image_id": people.image_id[images[row]].item(),
             "category_id": people.category_id,
             "keypoints": table[row].ravel().tolist(),
             "score": float(scores[row]),
         }
-        | ({"annotation_id": int(people.person_id[found.rows[row]])} if test.boxes == "truth" else {})
+        | ({"annotation_id": people.person_id[found.rows[row]].item()} if test.boxes == "truth" else {})
         for row in kept
     ]
 

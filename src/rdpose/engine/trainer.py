@@ -69,9 +69,8 @@ class Run:
         self.network = builders.build(
             settings.model.backbone, settings.model.variant, num_joints=self.skeleton.num_joints
         )
-        self.tests = bool(settings.data.test and settings.train.validate_every)
-        if self.tests:
-            tester.rehearse(self.skeleton, settings)
+        tests = settings.data.test and settings.train.validate_every
+        self.tested = tester.rehearse(self.skeleton, settings) if tests else None
         optim.freeze(self.network, settings.train.freeze)
         crops = build.make_dataset(settings, self.skeleton)
         self.about = crops.people.summary()
@@ -150,10 +149,17 @@ class Run:
     def _end_epoch(self, figures: dict) -> None:
         """The test, when it is due, and the files; a test that fails does not cost the epoch before it."""
         improved, every, last = False, self.settings.train.validate_every, self.epoch == self.settings.train.epochs
-        if self.tests and (self.epoch % every == 0 or last):
+        if self.tested and (self.epoch % every == 0 or last):
             self._save_state(untested=figures)
             network = distributed.share(self.shipped(), self.here)
-            scores = tester.test(network, self.skeleton, self.settings, self.here, folder=self.folder / "results")
+            scores = tester.test(
+                network,
+                self.skeleton,
+                self.settings,
+                self.here,
+                folder=self.folder / "results",
+                tested=self.tested,
+            )
             main = distributed.broadcast(scores.main if scores else -1.0, self.here)
             if self.best_of != as_tested(self.settings):  # figures of two tests cannot be held against each other
                 self.best, self.best_of = -1.0, as_tested(self.settings)

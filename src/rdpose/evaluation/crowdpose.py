@@ -54,8 +54,10 @@ def evaluate(
 evaluate_published: Callable[..., Scores] = partial(evaluate, medium_from=PUBLISHED)
 
 
-def _crowd_index(truth: coco.Truth) -> dict[int, float]:
+def _crowd_index(truth: coco.Truth) -> dict[int | str, float]:
     pictures = truth.coco.load_imgs(truth.coco.get_img_ids())
     if any("crowdIndex" not in picture for picture in pictures):
         raise ValueError(f"{truth.path} names no crowdIndex for its pictures; it is not a CrowdPose file, use coco")
-    return {picture["id"]: float(picture["crowdIndex"]) for picture in pictures}
+    words = truth.image_ids
+    names = [picture["id"] if words is None else str(words[picture["id"] - 1]) for picture in pictures]
+    return {name: float(picture["crowdIndex"]) for name, picture in zip(names, pictures, strict=True)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rdpose.data.tables import find_rows
+from rdpose.data import tables
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
@@ -22,9 +22,9 @@ class LabelledPeople:
 
     path: Path
     person_id: np.ndarray
-    """(m,) int64: annotation ids."""
+    """(m,) int64, or str where they are words: annotation ids."""
     image_id: np.ndarray
-    """(m,) int64."""
+    """(m,) likewise."""
     joints: np.ndarray
     """(m, k, 2) float64 pixels."""
     visible: np.ndarray
@@ -47,15 +47,16 @@ def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
         of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
         people = [p for p in of_people if is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
+        table[~np.isfinite(table).all(axis=-1)] = 0  # labels whose place is not a number
         areas = [p.get("area") or AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
-        ids = np.array([(p["id"], p["image_id"]) for p in people], np.int64).reshape(-1, 2)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if str(path) in str(error):
             raise
         raise ValueError(f"{path} is not a COCO keypoint file ({type(error).__name__}: {error})") from None
-    results.refuse_doubles(ids[:, 0].tolist(), path)
+    person_id, image_id = tables.ids(people, "id", path), tables.ids(people, "image_id", path)
+    results.refuse_doubles(person_id.tolist(), path)
     return LabelledPeople(
-        Path(path), ids[:, 0], ids[:, 1], table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
+        Path(path), person_id, image_id, table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
     )
 
 
@@ -71,14 +72,14 @@ def own_result(found: Results, person_id: np.ndarray, source: results.Source, pa
         ValueError: results name no person, the same one twice, or one who is in no way in the annotations.
     """
     name = results.name_of(source)
-    if (found.annotation_id < 0).any():
+    if (found.annotation_id.astype(np.str_) == "-1").any():
         raise ValueError(
             f"{name} does not say whose result is whose (`annotation_id`); this measure needs one result for each "
             "annotated person: test with the boxes of the annotations"
         )
     if len(np.unique(found.annotation_id)) < len(found.annotation_id):
         raise ValueError(f"{name} holds more than one result for an annotated person; this measure needs one for each")
-    own = find_rows(person_id, found.annotation_id)
+    own = tables.find_rows(person_id, found.annotation_id)
     if len(found.annotation_id) and len(person_id) and (own < 0).all():
         raise ValueError(f"{name} holds no result for anyone in {path}; measure it against its own set's annotations")
     return own

@@ -1,6 +1,8 @@
 """Misassignment: how often the pose found in a person's box is the pose of a neighbour, the error FDM is meant to cure.
 
-A result is misassigned when, by OKS, it is more like another labelled person of its picture than like its own.
+A pose is misassigned when, by OKS, it is more like another person of its picture than like its own. Both are people who
+count (`People.labelled`): single, labelled, and not left out by the file's `num_keypoints`, as in AP. The command, the
+report and the robustness figures all ask `likeness`.
 """
 
 from __future__ import annotations
@@ -8,11 +10,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from rdpose import oks
+from rdpose.data import annotations as annotation_files
+from rdpose.data.people import People
 from rdpose.evaluation import labels, results
+
+
+class Likeness(NamedTuple):
+    """How like n poses are to people of their pictures."""
+
+    to_own: np.ndarray
+    """(n,) OKS to the person who was looked for."""
+    to_neighbour: np.ndarray
+    """(n,) the highest to another person who counts; -1 without one, and where the own person does not count."""
+
+    @property
+    def with_neighbour(self) -> np.ndarray:
+        """(n,) bool: who could be mistaken for somebody."""
+        return self.to_neighbour >= 0
+
+    @property
+    def misassigned(self) -> np.ndarray:
+        """(n,) bool: whose pose is more like a neighbour's."""
+        return self.to_neighbour > self.to_own
+
+
+def likeness(joints: np.ndarray, person: np.ndarray, truth: People) -> Likeness:
+    """The likeness of poses (n, k, 2) of people in rows `person` (n,) of the truth."""
+    to_own, to_neighbour = similarities(
+        joints,
+        person,
+        truth.joints,
+        truth.visible,
+        truth.area,
+        truth.image_index,
+        truth.skeleton.sigmas,
+        counted=truth.labelled,
+    )
+    return Likeness(to_own, np.where(truth.labelled[person], to_neighbour, -1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,36 +73,30 @@ class Misassignment:
         )
 
 
-def misassignment(source: results.Source, annotations: Path | str) -> Misassignment:
+def misassignment(source: results.Source, annotations: Path | str | People) -> Misassignment:
     """The misassignment rate of results with given boxes.
 
     Args:
         source: results that name their person by `annotation_id`, at most one for each.
-        annotations: COCO keypoint file.
+        annotations: COCO keypoint file, or what was read of it.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    people = labels.read(annotations)
-    found = results.read(source, people.skeleton.num_joints)
-    own = labels.own_result(found, people.person_id, source, annotations)
-    person = np.flatnonzero(own >= 0)
-    to_own, to_neighbour = similarities(
-        found.joints[own[person]],
-        person,
-        people.joints,
-        people.visible,
-        people.area,
-        people.image_id,
-        people.skeleton.sigmas,
-    )
-    wrong, with_neighbours = to_neighbour > to_own, int((to_neighbour >= 0).sum())
+    truth = annotations if isinstance(annotations, People) else annotation_files.read(annotations, "")
+    path = "the annotations" if isinstance(annotations, People) else annotations
+    results.refuse_doubles(truth.person_id.tolist(), path)
+    found = results.read(source, truth.skeleton.num_joints)
+    own = labels.own_result(found, truth.person_id, source, path)
+    person = np.flatnonzero((own >= 0) & truth.labelled)
+    alike = likeness(found.joints[own[person]], person, truth)
+    wrong, with_neighbours = alike.misassigned, int(alike.with_neighbour.sum())
     return Misassignment(
         rate=float(wrong.sum() / with_neighbours) if with_neighbours else -1.0,
         num_misassigned=int(wrong.sum()),
         num_with_neighbours=with_neighbours,
         num_results=len(person),
-        person_id=people.person_id[person[wrong]],
+        person_id=truth.person_id[person[wrong]],
     )
 
 
@@ -75,15 +108,18 @@ def similarities(
     truth_areas: np.ndarray,
     truth_image: np.ndarray,
     sigmas: Sequence[float] | np.ndarray,
+    *,
+    counted: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """OKS of n poses (n, k, 2) to their own person, and the highest to another labelled person of the same picture.
+    """OKS of n poses (n, k, 2) to their own person, and the highest to another person of the same picture who counts.
 
     Args:
         person: (n,) the row of each pose's own person in the truth, m people.
         truth_joints, truth_visible, truth_areas, truth_image: (m, k, 2), (m, k), (m,), (m,).
+        counted: (m,) bool, who can be a neighbour.
 
     Returns:
-        (n,) and (n,), each of COCO's definition; the second is -1 where nobody else is labelled in the picture.
+        (n,) and (n,), each of COCO's definition; the second is -1 where nobody else counts in the picture.
     """
     order = np.argsort(truth_image, kind="stable")
     first = np.searchsorted(truth_image[order], truth_image[person], side="left")
@@ -95,6 +131,6 @@ def similarities(
     to_own, to_neighbour = np.zeros(len(person)), np.full(len(person), -1.0)
     is_own = other == person[pose]
     to_own[pose[is_own]] = alike[is_own]
-    is_neighbour = ~is_own & (truth_visible[other] > 0).any(axis=-1)
+    is_neighbour = ~is_own & counted[other]
     np.maximum.at(to_neighbour, pose[is_neighbour], alike[is_neighbour])
     return to_own, to_neighbour

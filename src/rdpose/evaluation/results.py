@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdpose import skeletons
-from rdpose.data import categories
+from rdpose.data import categories, tables
 from rdpose.io import files
 from rdpose.skeletons import Skeleton
 
@@ -28,7 +28,7 @@ class Results:
     """n poses of k joints, in the order of the file."""
 
     image_id: np.ndarray
-    """(n,) int64."""
+    """(n,) int64, or str where they are words."""
     category_id: np.ndarray
     """(n,) int64."""
     keypoints: np.ndarray
@@ -36,7 +36,7 @@ class Results:
     score: np.ndarray
     """(n,) float64."""
     annotation_id: np.ndarray
-    """(n,) int64: the annotated person whose box was given; -1 where the result does not say."""
+    """(n,) int64, or str: the annotated person whose box was given; -1 where the result does not say."""
 
     @property
     def joints(self) -> np.ndarray:
@@ -77,11 +77,11 @@ def read(source: Source, num_joints: int) -> Results:
                 f"{num_joints} joints need {3 * num_joints} (x, y, score each); is it a result of another joint set?"
             )
     return Results(
-        image_id=_column(rows, "image_id", np.int64, name),
+        image_id=tables.ids(rows, "image_id", name),
         category_id=_column(rows, "category_id", np.int64, name),
         keypoints=_column(rows, "keypoints", np.float64, name).reshape(-1, num_joints, 3),
         score=_column(rows, "score", np.float64, name),
-        annotation_id=np.array([row.get("annotation_id", -1) for row in rows], np.int64),
+        annotation_id=tables.ids(rows, "annotation_id", name, default=-1),
     )
 
 
@@ -116,10 +116,12 @@ def people_of(listed: Sequence[dict[str, Any]], asked: Skeleton | None, path: Pa
     return asked or own, ids  # type: ignore
 
 
-def check_ids(found: Iterable[int], known: Collection[int], what: str, name: str, annotations: Path | str) -> None:
+def check_ids(
+    found: Iterable[int | str], known: Collection[int | str], what: str, name: str, annotations: Path | str
+) -> None:
     """Raises ValueError where results name ids that the annotations do not have."""
     known = set(known)
-    unknown = sorted(set(found) - known)
+    unknown = sorted(set(found) - known, key=str)
     if unknown:
         raise ValueError(
             f"{name} holds results of {len(unknown)} {what} ids that are not in {annotations} (the first: "
@@ -127,7 +129,7 @@ def check_ids(found: Iterable[int], known: Collection[int], what: str, name: str
         )
 
 
-def refuse_doubles(person_ids: Sequence[int], path: Path | str) -> None:
+def refuse_doubles(person_ids: Sequence[int | str], path: Path | str) -> None:
     """Raises ValueError where annotations share an id, as in two exports put together: figures would be wrong."""
     if len(set(person_ids)) < len(person_ids):
         first, times = Counter(person_ids).most_common(1)[0]

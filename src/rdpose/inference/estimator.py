@@ -121,13 +121,17 @@ class PoseEstimator:
             for group in self._groups(locate(some, self.detector)):
                 yield from self._finish(group)
 
-    def heatmaps(self, image: ImageLike, boxes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """What the network says before joints are read off it.
+    def heatmaps(
+        self, image: ImageLike, boxes: ArrayLike | None = None, *, scores: ArrayLike | None = None, name: str = ""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the network says before joints are read off it; the same arguments as a call's.
+
+        A detector that tells pictures by their names, such as a file of boxes, asks for `name`.
 
         Returns:
             Crops (N, height, width, 3) RGB uint8 and heatmaps (N, joints, height / stride, width / stride) float32.
         """
-        (located,) = locate([Task(image, boxes)], self.detector)
+        (located,) = locate([Task(image, boxes, scores, name)], self.detector)
         crops = self._prepare(located).crops
         width, height = self.image_size
         if not len(crops.index):
@@ -204,7 +208,8 @@ def load(
             comes with the package, "whole" takes each picture for one person, other names are as
             `rdpose.detection.load` takes them; or a function `(picture, name="") -> Detections` of one's own.
         min_score: boxes of a detector that has a name are left out below this score; a function's are all taken.
-        device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks choose theirs.
+        device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks run on
+            the processor alone.
         flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
         decode: "quarter", "dark" or "argmax"; as the weights say by default.
         zoom: names of the joints that a second look finds more closely (twice the time), () for none; as the weights
@@ -218,6 +223,9 @@ def load(
     """
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
+    for name, value in (("flip", flip), ("keep_duplicates", keep_duplicates)):
+        if not isinstance(value, bool | None):
+            raise ValueError(f"{name} is {value!r}: give True or False")
     if isinstance(zoom, str | bool):
         raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
     if batch_size < 1:
@@ -227,6 +235,8 @@ def load(
     where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
     if isinstance(network, nn.Module):
         network = distributed.place(network, where)
+    elif device is not None and torch.device(device).type != "cpu":
+        raise ValueError(f"{weights} is an exported network, which runs on the processor: leave out device={device!r}")
     asked: dict[str, Any] = {"flip": flip, "decode": decode, "zoom": zoom}
     test = settings.test.model_copy(update={key: value for key, value in asked.items() if value is not None})
     if detector is None or isinstance(detector, str):

@@ -31,7 +31,8 @@ class Inference:
         network: what turns crops, neighbours and boxes into heatmaps.
         skeleton: its joints.
         flip: average with the mirrored crop.
-        shift: move the mirrored crop's heatmaps by one cell before (the HRNet family's).
+        shift: move the mirrored crop's heatmaps by one cell before, as in the HRNet family: cells are crop pixels /
+            stride, so that mirrored cells lie most of a cell off, however they are decoded.
         decode: quarter, dark or argmax.
         sigma: of the targets that the network was trained on, in cells.
         zoom: joints that a second look finds more closely (`rdpose.inference.refine`).
@@ -52,7 +53,7 @@ class Inference:
         Raises:
             ValueError: they name a joint that the skeleton lacks.
         """
-        shift = settings.decode != "dark" if settings.shift_heatmap is None else settings.shift_heatmap
+        shift = settings.shift_heatmap is not False
         return cls(network, skeleton, settings.flip, shift, settings.decode, sigma, skeleton.places(settings.zoom))
 
     @torch.inference_mode()

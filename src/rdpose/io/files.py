@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     A reader never sees half a file, and an interruption leaves the old one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
+    place = path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
+    place.touch(exist_ok=False)  # readable by whom the umask says, as any file that a program makes
     try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        write(place)
+        os.replace(place, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

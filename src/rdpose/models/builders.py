@@ -56,7 +56,7 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
         raise ValueError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
     module = backbone if isinstance(backbone, nn.Module) else build_backbone(backbone)
     if variant == "official":
-        return OfficialRDPose(module, num_joints, decouple_at_test=not isinstance(module, resnet.SimpleBaseline))
+        return OfficialRDPose(module, num_joints, simple_baseline=isinstance(module, resnet.SimpleBaseline))
     make = DECOUPLINGS[variant]
     decoupling = make(number_of(module, "channels")) if make else None
     return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant in NEIGHBOUR_AWARE)

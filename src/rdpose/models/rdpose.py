@@ -82,6 +82,9 @@ class RDPose(nn.Module):
 
         Returns:
             (batch, joints, height / stride, width / stride).
+
+        Raises:
+            ValueError: as `of_whole_cells`.
         """
         features, maps = self.features(image, neighbours, box)
         if self.decoupling is None:
@@ -99,12 +102,12 @@ class RDPose(nn.Module):
         """What the head reads, (batch, channels, height / stride, width / stride), and the maps of the boxes there."""
         normalised = self.normalise(image)
         if self.neighbour_map is None:
-            return self.backbone(normalised), None
+            return of_whole_cells(self.backbone(normalised), image, self.stride), None
         stem, body = split(self.backbone)
         early = stem(normalised)
         maps = box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])
         joined, additions = self.neighbour_map(early, maps), self.neighbour_map.additions(maps)
-        features = body(joined, additions) if additions else body(joined)
+        features = of_whole_cells(body(joined, additions) if additions else body(joined), image, self.stride)
         if features.shape[-2:] != early.shape[-2:]:
             maps = box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
         return features, maps
@@ -137,6 +140,23 @@ def number_of(backbone: nn.Module, name: str) -> int:
     if not isinstance(value, int):
         raise ValueError(f"{type(backbone).__name__} is no backbone: it needs whole `channels` and `stride`")
     return value
+
+
+def of_whole_cells(features: Tensor, image: Tensor, stride: int) -> Tensor:
+    """The features themselves (b, C, h, w), if their cells are `stride` pixels of the image (b, 3, H, W) wide and high.
+
+    Targets, boxes and decoding all take them so: with cells of any other size joints would be found elsewhere.
+
+    Raises:
+        ValueError: they are not; the stride does not divide the image's sides, or is not the backbone's.
+    """
+    (height, width), (rows, columns) = image.shape[-2:], features.shape[-2:]
+    if (rows * stride, columns * stride) != (height, width):
+        raise ValueError(
+            f"the backbone makes {columns}x{rows} cells of a crop of {width}x{height}, which its stride of {stride} "
+            f"does not: set model.image_size to multiples of {stride}, or the backbone's `stride` to what it is"
+        )
+    return features
 
 
 def levels(backbone: nn.Module) -> tuple[int, tuple[int, ...]]:

@@ -8,7 +8,7 @@ It departs from the paper (docs/method.md tells why rdpose does not follow it):
 - PDM's anchor is always the same cell;
 - in training, FDM's anchor is the peak of the centre map that this perturbed pass gives; at test, of the direct one;
 - the direct heatmaps are compared with the target as they are, the other two through a clipped sigmoid;
-- on SimpleBaseline, FDM is trained and then left out at test.
+- on SimpleBaseline there is no sigmoid, PDM's anchor is the map's middle, and FDM is trained and then left out at test.
 
 Keys are the published ones, those of the backbone behind `backbone.`. Pinned by tests/golden/official_*.npz.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rdpose.models.backbones.blocks import init_weights
 from rdpose.models.losses import heatmap_loss
-from rdpose.models.rdpose import Normalise
+from rdpose.models.rdpose import Normalise, of_whole_cells
 
 SHARES = {"direct": 1.0, "decoupled": 1.5, "perturbed": 1.0}
 """What each term of the loss counts."""
@@ -39,14 +39,14 @@ class OfficialRDPose(nn.Module):
     Args:
         backbone: as for `RDPose`.
         num_joints: K; the head has one more channel, the centre.
-        decouple_at_test: True as published on HRNet, False as published on SimpleBaseline.
+        simple_baseline: compute what is published on SimpleBaseline rather than what is published on HRNet.
     """
 
-    def __init__(self, backbone: nn.Module, num_joints: int, *, decouple_at_test: bool = True) -> None:
+    def __init__(self, backbone: nn.Module, num_joints: int, *, simple_baseline: bool = False) -> None:
         super().__init__()
         channels: int = backbone.channels  # type: ignore
         self.stride: int = backbone.stride  # type: ignore
-        self.num_joints, self.decouple_at_test = num_joints, decouple_at_test
+        self.num_joints, self.simple_baseline = num_joints, simple_baseline
         self.normalise = Normalise()
         self.backbone = backbone
         self.final_layer = nn.Conv2d(channels, num_joints + 1, 1)
@@ -62,9 +62,11 @@ class OfficialRDPose(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         """What the published network answers at test: (b, K + 1, H / 4, W / 4), the centre last."""
-        features = self.backbone(self.normalise(image))
+        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
         direct = self.final_layer(features)
-        return clipped_sigmoid(self._decouple(features, peak(direct[:, -1]))) if self.decouple_at_test else direct
+        if self.simple_baseline:
+            return direct
+        return clipped_sigmoid(self._decouple(features, peak(clipped_sigmoid(direct[:, -1]))))
 
     def loss_terms(
         self,
@@ -81,21 +83,22 @@ class OfficialRDPose(nn.Module):
             weight: (b, K + 1), likewise.
             loss: `(predicted, target, weight) -> scalar`; the default is the published one.
         """
-        features = self.backbone(self.normalise(image))
-        direct, decoupled, perturbed = self.passes(features)
-        predictions = {
-            "direct": direct,
-            "decoupled": clipped_sigmoid(decoupled),
-            "perturbed": clipped_sigmoid(perturbed),
-        }
+        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
+        predictions = dict(zip(("direct", "decoupled", "perturbed"), self.passes(features), strict=True))
         terms = {name: loss(predicted, target, weight) for name, predicted in predictions.items()}
-        total = sum((share * terms[name] for name, share in SHARES.items()), direct.new_zeros(()))
+        total = sum((share * terms[name] for name, share in SHARES.items()), features.new_zeros(()))
         return {"loss": total, **terms}
 
     def passes(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Direct, decoupled and perturbed maps of a training step, each (b, K + 1, h, w) before any sigmoid."""
-        perturbed = self._decouple(features, constant_anchor(features))
-        return self.final_layer(features), self._decouple(features, peak(perturbed[:, -1])), perturbed
+        """Direct, decoupled and perturbed maps of a training step, each (b, K + 1, h, w), as the loss compares them.
+
+        Where the clipping makes cells equal, the first of them is the peak.
+        """
+        answer = nn.Identity() if self.simple_baseline else clipped_sigmoid
+        anchor = middle(features) if self.simple_baseline else constant_anchor(features)
+        perturbed = answer(self._decouple(features, anchor))
+        decoupled = answer(self._decouple(features, peak(perturbed[:, -1])))
+        return self.final_layer(features), decoupled, perturbed
 
     def _decouple(self, features: Tensor, anchor: Tensor) -> Tensor:
         """Maps seen from `anchor` ((b, 2) int64 x, y in cells)."""
@@ -149,8 +152,14 @@ def constant_anchor(features: Tensor) -> Tensor:
     return torch.tensor([[x, y]], device=features.device).expand(len(features), 2)
 
 
+def middle(features: Tensor) -> Tensor:
+    """(b, 2) x, y: the middle of the map, the later cell of two."""
+    height, width = features.shape[2:]
+    return torch.tensor([[width // 2, height // 2]], device=features.device).expand(len(features), 2)
+
+
 def peak(maps: Tensor) -> Tensor:
-    """(b, 2) int64 x, y of the largest value of each (b, h, w) map."""
+    """(b, 2) int64 x, y of the first of the largest values of each (b, h, w) map."""
     place = maps.flatten(1).argmax(1)
     return torch.stack([place % maps.shape[2], place // maps.shape[2]], dim=1)
 

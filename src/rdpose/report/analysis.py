@@ -10,7 +10,7 @@ from hotcoco.metrics import average_precision
 
 from rdpose import geometry, oks
 from rdpose.data.people import People
-from rdpose.evaluation.misassignment import similarities
+from rdpose.evaluation.misassignment import likeness
 from rdpose.report import errors, matching
 from rdpose.report.matching import EVERY_AREA, NOBODY, THRESHOLDS, Curves, Evaluator, Found
 
@@ -123,17 +123,8 @@ def misassigned(found: Found, truth: People) -> tuple[int, int] | None:
     if not (found.wanted != NOBODY).any():
         return None
     rows = np.flatnonzero((found.wanted != NOBODY) & truth.labelled[found.wanted])
-    visible = truth.visible * truth.labelled[:, None]
-    to_own, to_neighbour = similarities(
-        found.joints[rows],
-        found.wanted[rows],
-        truth.joints,
-        visible,
-        truth.area,
-        truth.image_index,
-        truth.skeleton.sigmas,
-    )
-    return int((to_neighbour > to_own).sum()), int((to_neighbour >= 0).sum())
+    alike = likeness(found.joints[rows], found.wanted[rows], truth)
+    return int(alike.misassigned.sum()), int(alike.with_neighbour.sum())
 
 
 def _gains(found: Found, evaluator: Evaluator, assigned: np.ndarray, kinds: np.ndarray, ap: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Measures of what was seen on a benchmark.
 
 - AP: COCO's, boxes given. It does not ask in whose box a pose was found: two people whose poses are swapped score 1.
-- misassigned: share of the people with a labelled neighbour whose pose is, by OKS, more like a neighbour's than theirs.
+- misassigned: share of the people with a neighbour whose pose is, by OKS, more like a neighbour's than theirs, as
+  `evaluation.misassignment` counts them.
 - accuracy: share of the people whose pose has an OKS above a threshold to their own, mean over .50, .55, ... .95. It
   is AP without the ranking of people by confidence, and exists for any part of the people.
 - anchor: share of the people with a labelled neighbour for whom the centre (mean of the labelled joints) nearest to the
@@ -10,38 +11,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from rdpose.config.schema import Settings
 from rdpose.data.people import OCCLUDED
 from rdpose.engine import tester
 from rdpose.evaluation import coco
-from rdpose.evaluation.misassignment import similarities
+from rdpose.evaluation.misassignment import Likeness
+from rdpose.evaluation.misassignment import likeness as likeness_to_people
 from rdpose.oks import THRESHOLDS
 from rdpose.robustness.benchmarks import Benchmark
 from rdpose.robustness.looking import Seen
 
 HIDDEN_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 """Edges of the bins of the share of a person's labelled joints that is occluded."""
-
-
-class Likeness(NamedTuple):
-    to_own: np.ndarray
-    """(n,) OKS."""
-    to_neighbour: np.ndarray
-    """(n,) the highest; -1 where nobody else of the picture is labelled."""
-
-    @property
-    def misassigned(self) -> np.ndarray:
-        """(n,) bool: whose pose is more like a neighbour's."""
-        return self.to_neighbour > self.to_own
-
-    @property
-    def right(self) -> np.ndarray:
-        """(n, len(THRESHOLDS)) bool: whose pose is near enough to the own, by each threshold; the mean is accuracy."""
-        return self.to_own[:, None] >= THRESHOLDS
 
 
 def measure(benchmark: Benchmark, seen: Seen, settings: Settings) -> dict[str, float]:
@@ -71,16 +54,18 @@ def measure_by_hidden_share(benchmark: Benchmark, seen: Seen) -> dict[str, dict[
 
 def likeness(benchmark: Benchmark, seen: Seen) -> Likeness:
     """OKS of each pose to its own person and to the neighbours."""
-    people = benchmark.people
-    truth = (people.joints, people.visible, people.area, people.image_index)
-    return Likeness(*similarities(seen.joints, seen.rows, *truth, people.skeleton.sigmas))
+    return likeness_to_people(seen.joints, seen.rows, benchmark.people)
+
+
+def right(alike: Likeness) -> np.ndarray:
+    """(n, len(THRESHOLDS)) bool: whose pose is near enough to the own, by each threshold; the mean is accuracy."""
+    return alike.to_own[:, None] >= THRESHOLDS
 
 
 def _shares(alike: Likeness) -> dict[str, float]:
-    shares = {"accuracy": float(alike.right.mean())}
-    crowded = alike.to_neighbour >= 0
-    if crowded.any():
-        shares["misassigned"] = float(alike.misassigned[crowded].mean())
+    shares = {"accuracy": float(right(alike).mean())}
+    if alike.with_neighbour.any():
+        shares["misassigned"] = float(alike.misassigned[alike.with_neighbour].mean())
     return shares
 
 

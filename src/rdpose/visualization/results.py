@@ -93,8 +93,9 @@ def image_row(people: People, image_id: int | str, annotations: str | Path | Non
     Raises:
         ValueError: the annotations list no such picture.
     """
-    column = people.image_name if isinstance(image_id, str) else people.image_id
-    rows = np.flatnonzero(column == image_id)
+    rows = np.flatnonzero(people.image_id.astype(np.str_) == str(image_id))
+    if isinstance(image_id, str) and not len(rows):
+        rows = np.flatnonzero(people.image_name == image_id)
     if not len(rows):
         raise ValueError(f"{annotations} lists no picture {image_id!r} of the results: give the file they belong to")
     return int(rows[0])
