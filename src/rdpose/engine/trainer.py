@@ -66,9 +66,8 @@ class Run:
         self.settings, self.here, self.folder = settings, here, settings.run_dir
         self.skeleton = sources.skeleton_of(settings.data)
         self.skeleton.places(settings.test.zoom)  # an unknown joint is told now, not after an epoch
-        self.network = builders.build(
-            settings.model.backbone, settings.model.variant, num_joints=self.skeleton.num_joints
-        )
+        backbone = builders.chosen(settings.model.backbone)
+        self.network = builders.build(backbone, settings.model.variant, num_joints=self.skeleton.num_joints)
         tests = settings.data.test and settings.train.validate_every
         self.tested = tester.rehearse(self.skeleton, settings) if tests else None
         optim.freeze(self.network, settings.train.freeze)
