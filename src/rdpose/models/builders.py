@@ -12,9 +12,10 @@ from functools import partial
 from torch import nn
 
 from rdpose.models import user_backbone
+from rdpose.models.backbone_checks import number_of
 from rdpose.models.backbones import efficientnet, hrnet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
-from rdpose.models.rdpose import RDPose, number_of
+from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
 
 RESNETS: dict[str, Callable[[], nn.Module]] = {
