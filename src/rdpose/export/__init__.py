@@ -82,9 +82,7 @@ def export(
     """
     if format not in SUFFIX:
         raise ValueError(f"unknown format {format!r}; there are {', '.join(SUFFIX)}")
-    target = Path(out) if out else Path(weights).with_suffix(f"{'.int8' if int8 else ''}{SUFFIX[format]}")
-    if target.suffix != SUFFIX[format]:
-        raise ValueError(f"{target} does not end in {SUFFIX[format]}, as {format} files do")
+    target = _target(weights, out, f"{'.int8' if int8 else ''}{SUFFIX[format]}", format)
     if int8 and not calibrate:
         raise ValueError("8 bits need ranges of values: name a folder of some dozens of pictures by --calibrate FOLDER")
     _require(format)
@@ -110,6 +108,13 @@ def export(
         size = _move(made, target)
     num_crops = sum(len(batch.index) for batch in samples[: check.MOST])
     return ExportReport(target, size / 1e6, num_crops, figures)
+
+
+def _target(weights: Path, out: Path | None, suffix: str, format: str) -> Path:
+    target = Path(out) if out else Path(weights).with_suffix(suffix)
+    if target.suffix != SUFFIX[format]:
+        raise ValueError(f"{target} does not end in {SUFFIX[format]}, as {format} files do")
+    return target
 
 
 def _require(format: str) -> None:

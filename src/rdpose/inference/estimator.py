@@ -226,15 +226,7 @@ def load(
         FileNotFoundError: there is no such file.
         ValueError: it holds no such network, or an argument is unknown, or the device is not there.
     """
-    if decode is not None and decode not in get_args(heatmaps.Decoding):
-        raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
-    for name, value in (("flip", flip), ("keep_duplicates", keep_duplicates)):
-        if not isinstance(value, bool | None):
-            raise ValueError(f"{name} is {value!r}: give True or False")
-    if isinstance(zoom, str | bool):
-        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
+    _check_options(flip=flip, decode=decode, zoom=zoom, keep_duplicates=keep_duplicates, batch_size=batch_size)
     path = Path(weights) if weights is not None else _shipped(device)
     network, settings, skeleton = open_network(path, Asked(backbone=backbone))
     where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
@@ -259,6 +251,18 @@ def load(
         keep_duplicates=keep_duplicates,
         batch_size=batch_size,
     )
+
+
+def _check_options(*, flip: object, decode: object, zoom: object, keep_duplicates: object, batch_size: int) -> None:
+    if decode is not None and decode not in get_args(heatmaps.Decoding):
+        raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
+    for name, value in (("flip", flip), ("keep_duplicates", keep_duplicates)):
+        if not isinstance(value, bool | None):
+            raise ValueError(f"{name} is {value!r}: give True or False")
+    if isinstance(zoom, str | bool):
+        raise ValueError(f"zoom is {zoom!r}: give the names of joints in a list, or () for no second look")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give 1 or more")
 
 
 def _shipped(device: str | torch.device | None) -> Path:

@@ -1,4 +1,4 @@
-"""Whether a module is a backbone, and what it gives the map that it says: errors name what was found and what to set."""
+"""Whether a module is a backbone, and gives the map that it says: errors name what was found and what to set."""
 
 from __future__ import annotations
 
