@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -34,17 +35,30 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, status: int 
 
 def test_train_test_and_eval(tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, capsys) -> None:
     folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
-    out, _ = run(capsys, "train", tiny_config, *places)
-    assert out.splitlines()[-1] == f"weights: {folder / 'final_state.safetensors'}"
-    assert "training: 20/20 crops" in out
+    out, said = run(capsys, "train", tiny_config, *places)
+    assert out == f"weights: {folder / 'final_state.safetensors'}\n"
+    assert "training: 20/20 crops" in said
     weights = folder / "final_state.safetensors"
-    table, _ = run(capsys, "test", tiny_config, *places, "test.flip=no", "test.zoom=[nose]", "--weights", weights)
+    table, said = run(capsys, "test", tiny_config, *places, "test.flip=no", "test.zoom=[nose]", "--weights", weights)
+    assert "testing: " in said
+    assert all(line.startswith(("|", "(")) for line in table.splitlines())  # `> table.md` gives a table
     assert "| hrnet_small rdpose 96x64, given boxes, no flip test, second look |" in table
     results = folder / "results" / "keypoints_val2017_results.json"
     labels = tiny_crowd / "annotations" / "person_keypoints_val2017.json"
     again, _ = run(capsys, "eval", results, "--annotations", labels)
     figures = [[row.split("|")[2:] for row in text.splitlines() if row.startswith("| ")][-1] for text in (table, again)]
     assert figures[0] == figures[1]
+
+
+def test_a_training_tells_its_start_and_each_epoch(tiny_config: Path, places: list[str], capsys) -> None:
+    options = ["train.epochs=2", "train.validate_every=2", "test.flip=no"]
+    _, said = run(capsys, "train", tiny_config, *places, *options)
+    begin = r"hrnet_small rdpose, [\d,]+ parameters, crops of 64x96, on \w+; 2 epochs of 5 steps of 4 crops"
+    assert re.search(rf"^{begin}\ntraining on \d+ people in 8 pictures", said, re.MULTILINE)
+    first, second = re.findall(r"^epoch \d/2: .*", said, re.MULTILINE)
+    losses = r"loss [\d.]+, direct [\d.]+, decoupled [\d.]+, perturbed [\d.]+"
+    assert re.fullmatch(rf"epoch 1/2: {losses}, lr 0.001, 0:\d\d", first)
+    assert re.fullmatch(rf"epoch 2/2: {losses}, AP 0\.\d{{3}} \(best 0\.\d{{3}}\), lr 0.001, 0:\d\d", second)
 
 
 def test_resume_goes_on(tiny_config: Path, places: list[str], tmp_path: Path, capsys) -> None:
@@ -116,7 +130,7 @@ def test_a_training_tells_whom_it_trains_on(
     (tmp_path / "spoilt.json").write_text(json.dumps(labels))
     pictures = tiny_crowd / "images/train2017"
     source = f"data.train=[{{annotations: {tmp_path / 'spoilt.json'}, images: {pictures}}}]"
-    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    _, out = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
     count = len(labels["annotations"]) - 2
     (told,) = [line for line in out.splitlines() if line.startswith("training on")]
     assert told.startswith(f"training on {count} people in ")
@@ -133,7 +147,7 @@ def test_joints_that_nobody_has_and_sides_are_told(
     labels["categories"][0]["keypoints"][0] = "beak"
     (tmp_path / "other.json").write_text(json.dumps(labels))
     source = f"data.train=[{{annotations: {tmp_path / 'other.json'}, images: {tiny_crowd / 'images/train2017'}}}]"
-    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    _, out = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
     (told,) = [line for line in out.splitlines() if line.startswith("training on")]
     assert told.endswith("; nobody has a label of nose")
     _, said = run(capsys, "show", tiny_config, *places, source, "--out", tmp_path / "show.png")
