@@ -104,6 +104,8 @@ def evaluate(
 
     joints = skeletons.get(skeleton) if skeleton else None
     print(evaluation.evaluate(results, annotations, metric=metric, skeleton=joints))
+    if left_out := evaluation.left_out(results, annotations):
+        print(left_out, file=sys.stderr)
 
 
 @app.command()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rdpose.checkpoints import infer_config, key_maps, native, pickles
+from rdpose.checkpoints import infer_config, key_maps, native, pickles, zoo
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.checkpoints.native import Weights
 from rdpose.checkpoints.pickles import Content
@@ -48,6 +48,7 @@ def load_network(path: str | Path, asked: Asked = NOTHING) -> tuple[RDPose | Off
     Raises:
         FileNotFoundError, ValueError: as `read`, or the file holds no pose network, or joints without names.
     """
+    path = zoo.located(path)
     weights = read(path, asked)
     refuse_nameless(weights, path)
     if not weights.skeleton.joints:
@@ -90,12 +91,13 @@ def refuse_nameless(weights: Weights, path: str | Path) -> None:
 
 
 def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
-    """Read a weights file of any origin.
+    """Read a weights file of any origin; the name of public weights stands for their file, once fetched.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or it was not fetched.
         ValueError: no checkpoint, a pickle of foreign objects, an unknown network, or tensors missing or left over.
     """
+    path = zoo.located(path)
     content = pickles.read(path)
     if not content.has_settings:
         return _translate(content, Path(path), asked)

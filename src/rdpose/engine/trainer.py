@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rdpose import skeletons
-from rdpose.checkpoints import native
+from rdpose.checkpoints import native, zoo
 from rdpose.config import loading
 from rdpose.config.schema import Settings
 from rdpose.data import sources
@@ -98,6 +98,9 @@ class Run:
         if self.settings.model.init:
             report = transfer.start_from(self.network, Path(self.settings.model.init), self.skeleton)
             self.bar.say(str(report))
+        elif public := zoo.start_of(self.settings.model.backbone):
+            remedy = f"`rdpose weights {public.name}`, then model.init={public.name}"
+            self.bar.say(f"starting from random weights; published trainings start from ImageNet: {remedy}")
         self._open(told=0)
 
     def _open(self, *, told: int) -> None:

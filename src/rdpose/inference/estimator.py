@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from rdpose import geometry, heatmaps, oks
+from rdpose.checkpoints import zoo
 from rdpose.checkpoints.infer_config import Asked
 from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.detection import MIN_SCORE, Detector
@@ -227,7 +228,7 @@ def load(
         ValueError: it holds no such network, or an argument is unknown, or the device is not there.
     """
     _check_options(flip=flip, decode=decode, zoom=zoom, keep_duplicates=keep_duplicates, batch_size=batch_size)
-    path = Path(weights) if weights is not None else _shipped(device)
+    path = zoo.located(weights) if weights is not None else _shipped(device)
     network, settings, skeleton = open_network(path, Asked(backbone=backbone))
     where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
     if isinstance(network, nn.Module):
