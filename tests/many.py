@@ -10,12 +10,17 @@ from pathlib import Path
 
 def torchrun(processes: int, *arguments: str | Path, options: tuple[str, ...] = ()) -> str:
     """What the processes print; all of them have to end well."""
+    return torchrun_and_told(processes, *arguments, options=options)[0]
+
+
+def torchrun_and_told(processes: int, *arguments: str | Path, options: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The same, and what they say on standard error."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *options)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def print_threads() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -34,11 +35,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path, status: int 
 
 def test_train_test_and_eval(tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, capsys) -> None:
     folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
-    out, _ = run(capsys, "train", tiny_config, *places)
-    assert out.splitlines()[-1] == f"weights: {folder / 'final_state.safetensors'}"
-    assert "training: 20/20 crops" in out
+    out, said = run(capsys, "train", tiny_config, *places)
+    assert out == f"weights: {folder / 'final_state.safetensors'}\n"
+    assert "training: 20/20 crops" in said
     weights = folder / "final_state.safetensors"
-    table, _ = run(capsys, "test", tiny_config, *places, "test.flip=no", "test.zoom=[nose]", "--weights", weights)
+    table, said = run(capsys, "test", tiny_config, *places, "test.flip=no", "test.zoom=[nose]", "--weights", weights)
+    assert "testing: " in said
+    assert all(line.startswith(("|", "(")) for line in table.splitlines())  # `> table.md` gives a table
     assert "| hrnet_small rdpose 96x64, given boxes, no flip test, second look |" in table
     results = folder / "results" / "keypoints_val2017_results.json"
     labels = tiny_crowd / "annotations" / "person_keypoints_val2017.json"
@@ -47,11 +50,91 @@ def test_train_test_and_eval(tiny_config: Path, places: list[str], tiny_crowd: P
     assert figures[0] == figures[1]
 
 
+def test_a_training_tells_its_start_and_each_epoch(tiny_config: Path, places: list[str], capsys) -> None:
+    options = ["train.epochs=2", "train.validate_every=2", "test.flip=no"]
+    _, said = run(capsys, "train", tiny_config, *places, *options)
+    begin = r"hrnet_small rdpose, [\d,]+ parameters, crops of 64x96, on \w+; 2 epochs of 5 steps of 4 crops"
+    assert re.search(rf"^{begin}\ntraining on \d+ people in 8 pictures", said, re.MULTILINE)
+    first, second = re.findall(r"^epoch \d/2: .*", said, re.MULTILINE)
+    losses = r"loss [\d.]+, direct [\d.]+, decoupled [\d.]+, perturbed [\d.]+"
+    assert re.fullmatch(rf"epoch 1/2: {losses}, lr 0.001, 0:\d\d", first)
+    assert re.fullmatch(rf"epoch 2/2: {losses}, AP 0\.\d{{3}} \(best 0\.\d{{3}}\), lr 0.001, 0:\d\d", second)
+
+
 def test_resume_goes_on(tiny_config: Path, places: list[str], tmp_path: Path, capsys) -> None:
     run(capsys, "train", tiny_config, *places)
     run(capsys, "train", tiny_config, *places, "--resume", "train.epochs=2")
     lines = (tmp_path / "crowds" / "hrnet_small" / "tiny" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+
+
+def test_eval_tells_of_pictures_without_a_result(tiny_crowd: Path, tmp_path: Path, capsys) -> None:
+    labels = tiny_crowd / "annotations" / "person_keypoints_val2017.json"
+    people = json.loads(labels.read_text())["annotations"]
+    rows = [{key: p[key] for key in ("image_id", "category_id", "keypoints")} | {"score": 1.0} for p in people]
+    first = rows[0]["image_id"]
+    results = {"few.json": [row for row in rows if row["image_id"] == first], "all.json": rows}
+    for name, content in results.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    num_pictures = len({person["image_id"] for person in people})
+    table, said = run(capsys, "eval", tmp_path / "few.json", "--annotations", labels)
+    assert f"few.json has no result for {num_pictures - 1} of the {num_pictures} pictures with labelled people" in said
+    assert "few.json" not in table
+    _, said = run(capsys, "eval", tmp_path / "all.json", "--annotations", labels)
+    assert not said
+
+
+def test_a_test_of_other_weights_leaves_the_runs_results(
+    tiny_config: Path, places: list[str], tiny_weights: Path, tmp_path: Path, capsys
+) -> None:
+    folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
+    run(capsys, "train", tiny_config, *places)
+    final = folder / "final_state.safetensors"
+    _, said = run(capsys, "test", tiny_config, *places, "test.flip=no", "--weights", final)
+    assert "whose results stay" not in said
+    own = {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
+    other = folder / f"results_{tiny_weights.parent.name}_{tiny_weights.stem}"
+    _, said = run(capsys, "test", tiny_config, *places, "test.flip=no", "--weights", tiny_weights)
+    assert f"is not of the run {folder}, whose results stay: these go into {other}" in said
+    assert {path.name: path.read_bytes() for path in (folder / "results").iterdir()} == own
+    assert {path.name for path in other.iterdir()} == own.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("hrnet_w32_coco_256x192", "`rdpose weights hrnet_w32_coco_256x192` does it"),
+        ("pose_resnet50_coco_256x192", "fetch pose_resnet_50_256x192.pth from https://"),
+    ],
+)
+def test_public_weights_that_were_not_fetched_are_told(
+    tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, monkeypatch, capsys, name: str, remedy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(next((tiny_crowd / "images/val2017").glob("*.jpg")), "a.jpg")
+    for command in (["predict", "a.jpg", "--detector", "whole"], ["test", tiny_config, *places], ["export"]):
+        _, said = run(capsys, *command, "--weights", name, status=1)
+        assert f"rdpose: {name} is the name of public weights, which are not in models/pytorch/pose_coco/" in said
+        assert remedy in said
+
+
+def test_missing_boxes_say_where_they_come_from(
+    tiny_config: Path, places: list[str], tiny_weights: Path, capsys
+) -> None:
+    given = ("test.boxes=detected", "data.test.boxes=person_detection_results/AP_56.json")
+    _, said = run(capsys, "test", tiny_config, *places, *given, "--weights", tiny_weights, status=1)
+    assert "person_detection_results/AP_56.json does not exist: fetch the file of detected boxes" in said
+    assert "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch" in said
+    assert "test.boxes=truth" in said
+
+
+def test_a_random_start_is_told_where_the_original_starts_from_imagenet(
+    tiny_config: Path, places: list[str], capsys
+) -> None:
+    _, said = run(capsys, "train", tiny_config, *places, "model.backbone=resnet50", "model.image_size=[32,32]")
+    assert "starting from random weights; published trainings start from ImageNet: `rdpose weights resnet50_im" in said
+    _, said = run(capsys, "train", tiny_config, *places)
+    assert "ImageNet" not in said
 
 
 def test_boxes_are_detected_ones(
@@ -116,7 +199,7 @@ def test_a_training_tells_whom_it_trains_on(
     (tmp_path / "spoilt.json").write_text(json.dumps(labels))
     pictures = tiny_crowd / "images/train2017"
     source = f"data.train=[{{annotations: {tmp_path / 'spoilt.json'}, images: {pictures}}}]"
-    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    _, out = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
     count = len(labels["annotations"]) - 2
     (told,) = [line for line in out.splitlines() if line.startswith("training on")]
     assert told.startswith(f"training on {count} people in ")
@@ -133,7 +216,7 @@ def test_joints_that_nobody_has_and_sides_are_told(
     labels["categories"][0]["keypoints"][0] = "beak"
     (tmp_path / "other.json").write_text(json.dumps(labels))
     source = f"data.train=[{{annotations: {tmp_path / 'other.json'}, images: {tiny_crowd / 'images/train2017'}}}]"
-    out, _ = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
+    _, out = run(capsys, "train", tiny_config, *places, source, "train.epochs=1")
     (told,) = [line for line in out.splitlines() if line.startswith("training on")]
     assert told.endswith("; nobody has a label of nose")
     _, said = run(capsys, "show", tiny_config, *places, source, "--out", tmp_path / "show.png")

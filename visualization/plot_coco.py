@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("--num", type=int, help="the first so many pictures")
     parser.add_argument("--min-score", type=float, default=0.3, help="leave out people below this score")
     given = parser.parse_args()
+    if not Path(given.prediction).is_file():
+        raise SystemExit(f"error: {given.prediction} does not exist; {where_results_lie()}")
     annotations = given.gt_anno or (ANNOTATIONS if ANNOTATIONS.exists() else None)
     files = plot_results(
         given.prediction,
@@ -41,6 +43,13 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         taken = f" (truth of {annotations}; --gt-anno names another)" if annotations and not given.gt_anno else ""
         raise SystemExit(f"error: {error}{taken}") from None
+
+
+def where_results_lie(output: Path = Path("output")) -> str:
+    """A sentence that names the newest results file, or where the first would be."""
+    written = sorted(output.rglob("results*/keypoints_*_results.json"), key=lambda path: path.stat().st_mtime)
+    newest = f": the newest is {written[-1]}" if written else ""
+    return f"`rdpose test` writes results to {output}/<dataset>/<backbone>/<name>/results/{newest}"
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ DetectorName = Annotated[
         "picture is one person."
     ),
 ]
+Backbone = Annotated[
+    str | None, typer.Option(help="The backbone of your own that the weights are built on: package.module:factory.")
+]
 MinScore = Annotated[float, typer.Option(help="Skip boxes with a lower score.")]
 KeepDuplicates = Annotated[
     bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
@@ -76,11 +79,13 @@ def test(
     overrides: Overrides = None,
     weights: Annotated[Path | None, typer.Option(help="Weights to test; by default the run's best.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="Detected boxes to look at (COCO results).")] = None,
+    backbone: Backbone = None,
 ) -> None:
     """Test a network: a results file and the table of its figures."""
     from rdpose.engine import tester
 
-    request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else [])])
+    named_backbone = [f"model.backbone={backbone}"] if backbone else []
+    request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else []), *named_backbone])
     named = Path(request.weights) if request.weights else None
     scores = tester.test_weights(request.settings, weights or named, bgr=request.bgr)
     if scores:
@@ -99,6 +104,8 @@ def evaluate(
 
     joints = skeletons.get(skeleton) if skeleton else None
     print(evaluation.evaluate(results, annotations, metric=metric, skeleton=joints))
+    if left_out := evaluation.left_out(results, annotations):
+        print(left_out, file=sys.stderr)
 
 
 @app.command()
@@ -121,6 +128,7 @@ def report(
 def predict(
     sources: Sources,
     weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
+    backbone: Backbone = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
     detector: DetectorName = None,
     min_score: MinScore = MIN_SCORE,
@@ -140,6 +148,7 @@ def predict(
         sources,
         out=out,
         weights=weights,
+        backbone=backbone,
         boxes=boxes,
         detector=detector,
         min_score=min_score,
@@ -203,6 +212,7 @@ def convert(
 @app.command()
 def export(
     weights: Annotated[Path, typer.Option(help="Weights of any layout.")],
+    backbone: Backbone = None,
     format: Annotated[str, typer.Option(help="onnx or openvino.")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="File to write; by default beside the weights.")] = None,
     decode: Annotated[bool, typer.Option("--decode", help="Give joints and confidence too.")] = False,
@@ -215,7 +225,14 @@ def export(
 
     print(
         exporting.export(
-            weights, out, format=format, decode=decode, int8=int8, calibrate=calibrate, annotations=annotations
+            weights,
+            out,
+            backbone=backbone,
+            format=format,
+            decode=decode,
+            int8=int8,
+            calibrate=calibrate,
+            annotations=annotations,
         )
     )
 

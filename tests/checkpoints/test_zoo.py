@@ -80,6 +80,20 @@ def test_weights_are_fetched_by_name(server: Server, tmp_path: Path) -> None:
     assert server.asked == [""]  # not asked again
 
 
+def test_the_name_of_fetched_weights_is_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = zoo.PUBLIC["hrnet_w32_coco_256x192"]
+    file = zoo.FOLDER / known.folder / known.file
+    with pytest.raises(FileNotFoundError, match="`rdpose weights hrnet_w32_coco_256x192` does it"):
+        zoo.located(known.name)
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert zoo.located(known.name) == file
+    assert zoo.located("mine.pth") == Path("mine.pth")
+    Path(known.name).touch()  # a file of that name is nearer
+    assert zoo.located(known.name) == Path(known.name)
+
+
 @pytest.mark.parametrize(
     ("route", "kept", "asked"),
     [

@@ -217,7 +217,7 @@ def test_own_joints(
         f"model.init={tiny_weights}",
     )
     best = trainer.train(settings)
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert f"joints fresh: {', '.join(HAND)}" in out
     assert "joints taken: none" in out
     _, _, skeleton = weight_files.load_network(best)

@@ -69,9 +69,68 @@ def test_a_network_of_ones_own(variant: str) -> None:
     assert network(pictures(), NEIGHBOURS, BOX).shape == (1, 4, 24, 16)
 
 
-def test_a_module_that_does_not_say_its_channels_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Conv2d is no backbone: it needs whole `channels` and `stride`"):
-        builders.build(nn.Conv2d(3, 4, 3), "rdpose", num_joints=4)
+class Other(Patches):
+    """Patches with other attributes, whose forward may give something else than a map."""
+
+    def __init__(self, give=lambda features: features, **attributes: object) -> None:
+        super().__init__()
+        self.give = give
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.give(super().forward(image))
+
+
+@pytest.mark.parametrize("variant", ["rdpose", "plain", "official"])
+@pytest.mark.parametrize(
+    ("backbone", "told"),
+    [
+        (
+            nn.Linear(3, 4),
+            r"Linear is no backbone: it has no channels and no stride; set both \(`channels` is one whole",
+        ),
+        (Other(channels=[96]), r"Other is no backbone: it has channels = \[96\]; set both"),
+        (Other(stride=None), r"Other is no backbone: it has stride = None; set both"),
+        (Other(channels=[96], stride=True), r"it has channels = \[96\] and stride = True; set both"),
+        (Other(channels=0), r"it has channels = 0; set both"),
+    ],
+)
+def test_a_module_that_does_not_say_its_sizes_is_told_what_it_has_and_lacks(
+    backbone: nn.Module, told: str, variant: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        builders.build(backbone, variant, num_joints=4)
+
+
+@pytest.mark.parametrize("variant", builders.VARIANTS)
+@pytest.mark.parametrize(
+    ("backbone", "told"),
+    [
+        (Other(channels=7), "gives 5 channels where its `channels` say 7: set channels = 5"),
+        (Other(lambda features: {"map": features}), "gives a dict and no tensor: let its forward return one map"),
+        (
+            Other(lambda features: features.flatten(2)),
+            r"gives a tensor of shape \(1, 5, 384\): let its forward return a",
+        ),
+    ],
+)
+def test_a_map_that_is_not_as_the_module_says_is_told_in_the_first_forward(
+    backbone: nn.Module, told: str, variant: str
+) -> None:
+    network = builders.build(backbone, variant, num_joints=4).eval()
+    with pytest.raises(ValueError, match=f"the backbone {told}"):
+        network(pictures(), NEIGHBOURS, BOX)
+
+
+def test_a_stem_that_is_not_as_the_module_says_is_told() -> None:
+    backbone = builders.build_backbone("hrnet_small")
+    backbone.stem_channels = 3  # type: ignore
+    network = builders.build(backbone, "rdpose", num_joints=4).eval()
+    with pytest.raises(
+        ValueError, match=r"stem gives \d+ channels where its `stem_channels` say 3: set stem_channels ="
+    ):
+        network(pictures(), NEIGHBOURS, BOX)
 
 
 @pytest.mark.parametrize(("backbone", "variant", "known"), [("vgg", "plain", "hrnet_w32"), ("resnet18", "x", "plain")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from many import assert_no_thread_of_the_group, torchrun
+from many import assert_no_thread_of_the_group, torchrun, torchrun_and_told
 from near import label_near
 from rdpose.config.schema import Settings
 from rdpose.engine import tester
@@ -68,9 +68,9 @@ def test_a_killed_worker_costs_an_epoch_and_no_more(tiny_config: Path, tiny_crow
     folder = tmp_path / "crowds" / "hrnet_small" / "tiny"
     script = (Path(__file__).parents[1] / "dies_once.py", folder / "checkpoint.pt")
     command = ("train", tiny_config, f"data.root={tiny_crowd}", f"output_dir={tmp_path}", "train.epochs=4", "--resume")
-    out = torchrun(2, *script, *command, options=("--max-restarts", "1"))
-    assert out.count(f"of 4, from {folder / 'checkpoint.pt'}") == 1
-    assert "going on after epoch 1 " in out or "going on after epoch 2 " in out
+    out, said = torchrun_and_told(2, *script, *command, options=("--max-restarts", "1"))
+    assert said.count(f"of 4, from {folder / 'checkpoint.pt'}") == 1
+    assert "going on after epoch 1 " in said or "going on after epoch 2 " in said
     assert out.count("weights: ") == 1
     assert_no_thread_of_the_group(out)
     epochs = [json.loads(line)["epoch"] for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -21,7 +21,7 @@ def test_what_an_earlier_run_did_counts_as_done_but_not_for_the_speed(clock, cap
         bar.skip(50)
         clock[0] = 21.0
         bar.advance(21, note="loss 0.4")
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "training: 71/100 crops, 1.0 crops/s, 0:29 left loss 0.4"
 
 
@@ -30,7 +30,7 @@ def test_lines_come_every_so_often_and_at_the_end(clock, capsys: pytest.CaptureF
         for second in range(1, 31):
             clock[0] = float(second)
             bar.advance(2)
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().err.splitlines() == [
         "testing: 42 people, 2.0 people/s",
         "testing: 60 people, 2.0 people/s",
     ]
@@ -42,7 +42,20 @@ def test_a_quiet_bar_and_an_error_say_nothing(clock, capsys: pytest.CaptureFixtu
         bar.advance(2)
     with pytest.raises(KeyError), Bar("training", total=2, unit="crops"):
         raise KeyError
-    assert not capsys.readouterr().out
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_lines_stay_and_standard_output_is_left_alone(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    progress._console.cache_clear()
+    with Bar("training", total=4, unit="crops") as bar:
+        bar.advance(4, note="epoch 1/1 loss 0.4")
+        bar.say("epoch 1/1: loss 0.4, AP 0.500 [best 0.500]")
+        print("a result")
+    progress._console.cache_clear()
+    written = capsys.readouterr()
+    assert written.out == "a result\n"
+    assert "epoch 1/1: loss 0.4, AP 0.500 [best 0.500]" in written.err
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (725.9, "12:05"), (3725, "1:02:05")])

@@ -105,4 +105,11 @@ def test_the_command_finds_the_family_folders_and_speaks_in_sentences(data):
     assert cv2.imread(str(data / "out" / "000000000009.png")).shape[1] > 320
     wrong = run("--prediction", "nowhere.json", cwd=data)
     assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: nowhere.json does not exist")
+    assert wrong.stderr.startswith(
+        "error: nowhere.json does not exist; `rdpose test` writes results to output/<dataset>/"
+    )
+    written = data / "output/coco/hrnet_w32/run/results/keypoints_val2017_results.json"
+    written.parent.mkdir(parents=True)
+    written.touch()
+    wrong = run("--prediction", "nowhere.json", cwd=data)
+    assert wrong.stderr.endswith(f": the newest is {written.relative_to(data)}\n")

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from rdpose import skeletons
-from rdpose.checkpoints import key_maps, native
+from rdpose.checkpoints import key_maps, native, zoo
 from rdpose.checkpoints import load as weight_files
 from rdpose.checkpoints.infer_config import Asked
 from rdpose.checkpoints.load import Reading
@@ -53,6 +53,7 @@ def info(path: Path) -> str:
     Raises:
         FileNotFoundError, ValueError: as `load.read`.
     """
+    path = zoo.located(path)
     reading = weight_files.read(path)
     with path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()

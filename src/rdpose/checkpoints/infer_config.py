@@ -15,6 +15,7 @@ from rdpose.checkpoints.pickles import Content
 from rdpose.config import loading
 from rdpose.config.schema import DataSettings, ModelSettings, Settings
 from rdpose.data.layouts import LAYOUTS
+from rdpose.models.user_backbone import Factory
 from rdpose.skeletons import Skeleton
 
 NOBODY = Skeleton("none", (), (), (), ())
@@ -40,6 +41,8 @@ class Asked:
     skeleton: Skeleton | None = None
     image_size: tuple[int, int] | None = None
     """(width, height) in pixels."""
+    backbone: Factory | None = None
+    """What makes the backbone of a user's own that the file is built on; such code runs only where it is asked for."""
     like: ModelSettings | None = None
     """What it is to be tested as. It may be said of a file that knows itself, too, and says nothing there."""
     like_bgr: bool | None = None

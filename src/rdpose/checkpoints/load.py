@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rdpose.checkpoints import infer_config, key_maps, native, pickles
+from rdpose.checkpoints import infer_config, key_maps, native, pickles, zoo
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.checkpoints.native import Weights
 from rdpose.checkpoints.pickles import Content
 from rdpose.config.schema import Settings
-from rdpose.models import builders
+from rdpose.models import builders, user_backbone
 from rdpose.models.rdpose import Normalise, RDPose
 from rdpose.models.reference import OfficialRDPose
 from rdpose.skeletons import Skeleton
@@ -48,17 +48,37 @@ def load_network(path: str | Path, asked: Asked = NOTHING) -> tuple[RDPose | Off
     Raises:
         FileNotFoundError, ValueError: as `read`, or the file holds no pose network, or joints without names.
     """
+    path = zoo.located(path)
     weights = read(path, asked)
     refuse_nameless(weights, path)
     if not weights.skeleton.joints:
         raise ValueError(f"{path} holds a backbone without a pose head; start a training from it by model.init={path}")
     for note in weights.notes:
         print(f"{path}: {note}", file=sys.stderr)
-    model = weights.settings.model
+    model, backbone = weights.settings.model, backbone_for(weights.settings.model.backbone, asked, path)
     with _Undrawn():
-        network = builders.build(model.backbone, model.variant, num_joints=weights.skeleton.num_joints)
+        network = builders.build(backbone, model.variant, num_joints=weights.skeleton.num_joints)
     native.load_strictly(network, weights.tensors, path)
     return network.eval(), weights.settings, weights.skeleton
+
+
+def backbone_for(name: str, asked: Asked, path: str | Path) -> str | nn.Module:
+    """The backbone that a file names, as `builders.build` takes it. A user's own is loaded where a person names it.
+
+    Raises:
+        ValueError: the file names a user's own and nobody else does, or it needs none and one is named.
+    """
+    if not user_backbone.is_named(name):
+        if asked.backbone:
+            raise ValueError(f"{path} is built on {name}, which comes with rdpose; leave your own backbone out")
+        return name
+    named = asked.backbone or (name if asked.like and asked.like.backbone == name else None)
+    if named is None:
+        raise ValueError(
+            f"{path} is built on a backbone that is not part of rdpose; if you trust its code, name it: "
+            f"--backbone {name}, or backbone={name!r} in Python"
+        )
+    return user_backbone.load(named)
 
 
 def refuse_nameless(weights: Weights, path: str | Path) -> None:
@@ -71,16 +91,17 @@ def refuse_nameless(weights: Weights, path: str | Path) -> None:
 
 
 def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
-    """Read a weights file of any origin.
+    """Read a weights file of any origin; the name of public weights stands for their file, once fetched.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or it was not fetched.
         ValueError: no checkpoint, a pickle of foreign objects, an unknown network, or tensors missing or left over.
     """
+    path = zoo.located(path)
     content = pickles.read(path)
     if not content.has_settings:
         return _translate(content, Path(path), asked)
-    if replace(asked, like=None, like_bgr=None) != NOTHING:
+    if replace(asked, like=None, like_bgr=None, backbone=None) != NOTHING:
         raise ValueError(f"{path} carries its own settings and joints; they are not said again")
     return Reading(**vars(native.load_weights(path)))
 

@@ -122,6 +122,8 @@ _BY_HAND = {
     "pose_resnet101_mpii_256x256": "PCKh 89.1",
     "pose_resnet152_mpii_256x256": "PCKh 89.6",
 }
+FOLDER = Path("models/pytorch")
+"""Where `rdpose weights` puts files and the family's settings look for them."""
 PUBLIC = {
     **{name: PublicWeights(name, address, figure) for name, (address, figure) in _ADDRESSES.items()},
     **{name: PublicWeights(name, HRNET_ZOO, figure, by_hand=True) for name, figure in _BY_HAND.items()},
@@ -137,6 +139,29 @@ def table(public: dict[str, PublicWeights] = PUBLIC) -> str:
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     hand = f"pose_*: HRNet's own zoo, fetched by hand as the named file from {HRNET_ZOO}"
     return "\n".join([*lines, hand] if any(w.by_hand for w in public.values()) else lines)
+
+
+def located(weights: str | Path, folder: Path = FOLDER) -> Path:
+    """The file that is meant by a path, or by the name of public weights that were fetched.
+
+    Raises:
+        FileNotFoundError: it is the name of public weights that were not fetched yet; how to have them is told.
+    """
+    path = Path(weights)
+    if path.exists() or (known := PUBLIC.get(str(weights))) is None:
+        return path
+    fetched = folder / known.folder / known.file
+    if fetched.is_file():
+        return fetched
+    have = f"fetch {known.file} from {known.address} to {fetched}" if known.by_hand else "`rdpose weights {0}` does it"
+    raise FileNotFoundError(
+        f"{known.name} is the name of public weights, which are not in {fetched} yet: {have.format(known.name)}"
+    )
+
+
+def start_of(backbone: str) -> PublicWeights | None:
+    """The public weights of ImageNet that published trainings of a backbone start from, if there are any."""
+    return PUBLIC.get(f"{backbone}_imagenet")
 
 
 def fetch(name: str, folder: Path, public: dict[str, PublicWeights] = PUBLIC) -> Path:

@@ -22,7 +22,8 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152; or
+    one of your own, package.module:factory (docs/own-backbone.md)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -224,5 +225,5 @@ class Settings(Group):
 
     @property
     def run_dir(self) -> Path:
-        """output/<dataset>/<backbone>/<name>, as in the HRNet family."""
-        return Path(self.output_dir) / self.data.dataset / self.model.backbone / self.name
+        """output/<dataset>/<backbone>/<name>, as in the HRNet family; package.module:factory has dots alone there."""
+        return Path(self.output_dir) / self.data.dataset / self.model.backbone.replace(":", ".") / self.name

@@ -14,6 +14,9 @@ from rdpose.data import detections, people
 from rdpose.data.people import People
 from rdpose.skeletons import Skeleton
 
+HRNET = "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch"
+"""Its README links person_detection_results/, which the family's settings name."""
+
 
 def skeleton_of(data: DataSettings) -> Skeleton:
     """The joints that a network of these settings has."""
@@ -67,6 +70,11 @@ def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -
     if not data.test.boxes:
         raise ValueError("test.boxes is `detected`, but data.test.boxes names no file; set it, or test.boxes=truth")
     path = Path(data.root) / data.test.boxes
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist: fetch the file of detected boxes (COCO's is linked in the README of "
+            f"{HRNET}), or test on the annotated boxes by test.boxes=truth"
+        )
     detected = detections.read(path, truth, min_score=test.box_score)
     if not len(detected) and detected.skipped:
         told = ", ".join(f"{count} {reason}" for reason, count in detected.skipped.items())

@@ -12,6 +12,12 @@ import torch
 from torch import Tensor
 
 from rdpose.io import files
+from rdpose.utils.progress import clock
+
+TERMS = ("loss", "direct", "decoupled", "perturbed")
+"""Of the loss, in the order of their telling."""
+MAIN = ("AP", "Mean")
+"""The figure by which networks are ranked, as `Scores.main` has it."""
 
 
 class Means:
@@ -36,6 +42,22 @@ class Means:
 
     def result(self) -> dict[str, float]:
         return {name: total.item() / self.count for name, total in self.sums.items()}
+
+
+def epoch_line(figures: dict[str, float], *, epochs: int, best: float) -> str:
+    """What people read of an epoch: its losses, the main figure where it was measured, the best so far, rate and time.
+
+    Args:
+        figures: as `Records.write` takes them.
+        best: the best main figure so far; below 0 where nothing was measured.
+    """
+    terms = {name: value for name, value in figures.items() if name in TERMS}
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
+    main = next((name for name in MAIN if name in figures), None)
+    measured = f", {main} {figures[main]:.3f}" if main else ""
+    so_far = f" (best {best:.3f})" if best >= 0 else ""
+    rate, time = f"lr {figures['lr']:.3g}", clock(figures["seconds"])
+    return f"epoch {figures['epoch']}/{epochs}: {loss}{measured}{so_far}, {rate}, {time}"
 
 
 class Records:

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from rdpose import evaluation, geometry, oks, skeletons
+from rdpose.checkpoints import zoo
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data import sources
@@ -127,14 +128,33 @@ def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None =
     Raises:
         ValueError: the network's joints are not the test set's.
     """
-    path = weights or settings.run_dir / "model_best.safetensors"
+    own_folder = settings.run_dir
+    path = zoo.located(weights or own_folder / "model_best.safetensors")
     skeleton = sources.skeleton_of(settings.data)
     with distributed.process() as here:
         network, trained = open_for(path, skeleton, here, Asked(like=settings.model, like_bgr=bgr))
         if here.is_main:
             tell_difference(path, trained.model, settings.model)
         settings = settings.model_copy(update={"model": trained.model})
-        return test(network, skeleton, settings, here, folder=settings.run_dir / "results", tell=True)
+        folder = results_folder(own_folder, path)
+        if here.is_main and folder.name != "results":
+            print(f"{path} is not of the run {own_folder}, whose results stay: these go into {folder}", file=sys.stderr)
+        return test(network, skeleton, settings, here, folder=folder, tell=True)
+
+
+def results_folder(run: Path, weights: Path) -> Path:
+    """Where a test's files go: a run's own results are not replaced by those of other weights.
+
+    Args:
+        run: the folder of the run that the settings name.
+    """
+    is_own = weights.resolve().is_relative_to(run.resolve())
+    holds_results = (run / "results").is_dir() and any(run.glob("*.safetensors"))
+    return (
+        run / "results"
+        if is_own or not holds_results
+        else run / f"results_{weights.resolve().parent.name}_{weights.stem}"
+    )
 
 
 def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> None:

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from rdpose import skeletons
-from rdpose.checkpoints import native
+from rdpose.checkpoints import native, zoo
 from rdpose.config import loading
 from rdpose.config.schema import Settings
 from rdpose.data import sources
 from rdpose.engine import build, optim, tester, transfer
-from rdpose.engine.metrics_log import Means, Records
+from rdpose.engine.metrics_log import Means, Records, epoch_line
 from rdpose.engine.optim import Stepper, WeightAverage
 from rdpose.io import files
 from rdpose.models import builders
@@ -66,9 +66,8 @@ class Run:
         self.settings, self.here, self.folder = settings, here, settings.run_dir
         self.skeleton = sources.skeleton_of(settings.data)
         self.skeleton.places(settings.test.zoom)  # an unknown joint is told now, not after an epoch
-        self.network = builders.build(
-            settings.model.backbone, settings.model.variant, num_joints=self.skeleton.num_joints
-        )
+        backbone = builders.chosen(settings.model.backbone)
+        self.network = builders.build(backbone, settings.model.variant, num_joints=self.skeleton.num_joints)
         tests = settings.data.test and settings.train.validate_every
         self.tested = tester.rehearse(self.skeleton, settings) if tests else None
         optim.freeze(self.network, settings.train.freeze)
@@ -98,18 +97,31 @@ class Run:
             )
         if self.settings.model.init:
             report = transfer.start_from(self.network, Path(self.settings.model.init), self.skeleton)
-            if self.here.is_main:
-                print(report)
+            self.bar.say(str(report))
+        elif public := zoo.start_of(self.settings.model.backbone):
+            remedy = f"`rdpose weights {public.name}`, then model.init={public.name}"
+            self.bar.say(f"starting from random weights; published trainings start from ImageNet: {remedy}")
         self._open(told=0)
 
     def _open(self, *, told: int) -> None:
         """Once the weights to go on from are there: what follows them, and the files, which tell of `told` epochs."""
         if self.settings.train.ema:
             self.average = WeightAverage(self.network, self.settings.train.ema)
+        for line in (self._describe(), f"training on {self.about}"):
+            self.bar.say(line)
         if self.here.is_main:
-            print(f"training on {self.about}")
             files.write_text(self.folder / "settings.yaml", loading.to_yaml(self.settings))
         self.records.open(epoch=told)
+
+    def _describe(self) -> str:
+        """The network and how far it has to go, in a line."""
+        model, (width, height) = self.settings.model, self.settings.model.image_size
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        epochs, batch = self.settings.train.epochs, self.settings.train.batch_size * self.here.world
+        return (
+            f"{model.backbone} {model.variant}, {parameters:,} parameters, crops of {width}x{height}, on "
+            f"{self.here.device}; {epochs} epochs of {len(self.sampler)} steps of {batch} crops"
+        )
 
     def train_epoch(self) -> None:
         """One pass over the people; then the test, when it is due, and the files."""
@@ -167,6 +179,7 @@ class Run:
             figures = figures | (scores.figures if scores else {})
         if self.here.is_main:
             self.records.write(figures)
+            self.bar.say(epoch_line(figures, epochs=self.settings.train.epochs, best=self.best))
             if improved:
                 self._save_weights("model_best")
             if (kept := self.settings.train.keep_every) and self.epoch % kept == 0:
@@ -224,8 +237,7 @@ class Run:
             self.average.restore(state["average"])
         torch.set_rng_state(state["random"])
         self.bar.skip(self.epoch * len(self.sampler) * self.settings.train.batch_size * self.here.world)
-        if self.here.is_main:
-            print(f"going on after epoch {self.epoch} of {self.settings.train.epochs}, from {path}")
+        self.bar.say(f"going on after epoch {self.epoch} of {self.settings.train.epochs}, from {path}")
         if untested:
             self._end_epoch(untested)
         return None

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rdpose.evaluation import coco, crowdpose, mpii, pck
+from rdpose.evaluation.coverage import left_out
 from rdpose.evaluation.misassignment import Misassignment, misassignment
 from rdpose.evaluation.results import Source, name_of
 from rdpose.evaluation.scores import Scores, table
 from rdpose.skeletons import Skeleton
 
-__all__ = ["METRICS", "Misassignment", "Scores", "Source", "evaluate", "misassignment", "table"]
+__all__ = ["METRICS", "Misassignment", "Scores", "Source", "evaluate", "left_out", "misassignment", "table"]
 
 METRICS: dict[str, Callable[..., Scores]] = {
     "coco": coco.evaluate,

@@ -16,9 +16,11 @@ from typing import get_args
 
 from rdpose.backends import exported
 from rdpose.checkpoints import load as weight_files
+from rdpose.checkpoints.infer_config import Asked
 from rdpose.export import check, crops, graph
 from rdpose.export.check import Figures
 from rdpose.models.fuse import fused
+from rdpose.models.user_backbone import Factory
 
 __all__ = ["ExportReport", "Figures", "export"]
 
@@ -47,6 +49,7 @@ def export(
     weights: Path,
     out: Path | None = None,
     *,
+    backbone: Factory | None = None,
     format: str = "onnx",
     decode: bool = False,
     int8: bool = False,
@@ -63,6 +66,7 @@ def export(
     Args:
         weights: any weights file that rdpose reads.
         out: the file to write; by default beside the weights, under their name.
+        backbone: as `rdpose.load` takes it.
         format: "onnx", or "openvino" (.xml and .bin).
         decode: put the decoding that the settings name inside.
         int8: let the backbone compute in 8 bits; heatmaps are then only about the same.
@@ -78,13 +82,11 @@ def export(
     """
     if format not in SUFFIX:
         raise ValueError(f"unknown format {format!r}; there are {', '.join(SUFFIX)}")
-    target = Path(out) if out else Path(weights).with_suffix(f"{'.int8' if int8 else ''}{SUFFIX[format]}")
-    if target.suffix != SUFFIX[format]:
-        raise ValueError(f"{target} does not end in {SUFFIX[format]}, as {format} files do")
+    target = _target(weights, out, f"{'.int8' if int8 else ''}{SUFFIX[format]}", format)
     if int8 and not calibrate:
         raise ValueError("8 bits need ranges of values: name a folder of some dozens of pictures by --calibrate FOLDER")
     _require(format)
-    network, settings, skeleton = weight_files.load_network(weights)
+    network, settings, skeleton = weight_files.load_network(weights, Asked(backbone=backbone))
     samples = crops.of_folder(calibrate, annotations, settings) if calibrate else crops.rendered(settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export.") as folder:
@@ -106,6 +108,13 @@ def export(
         size = _move(made, target)
     num_crops = sum(len(batch.index) for batch in samples[: check.MOST])
     return ExportReport(target, size / 1e6, num_crops, figures)
+
+
+def _target(weights: Path, out: Path | None, suffix: str, format: str) -> Path:
+    target = Path(out) if out else Path(weights).with_suffix(suffix)
+    if target.suffix != SUFFIX[format]:
+        raise ValueError(f"{target} does not end in {SUFFIX[format]}, as {format} files do")
+    return target
 
 
 def _require(format: str) -> None:

@@ -21,12 +21,15 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from rdpose import geometry, heatmaps, oks
+from rdpose.checkpoints import zoo
+from rdpose.checkpoints.infer_config import Asked
 from rdpose.data.crops import PictureCrops, crop_people
 from rdpose.detection import MIN_SCORE, Detector
 from rdpose.detection.named import NamedDetector
 from rdpose.inference.pipeline import Inference, open_network
 from rdpose.inference.tasks import Located, Task, locate
 from rdpose.io.image_like import ImageLike
+from rdpose.models.user_backbone import Factory
 from rdpose.skeletons import Skeleton
 from rdpose.structures import Poses
 from rdpose.utils import distributed
@@ -188,6 +191,7 @@ class PoseEstimator:
 def load(
     weights: str | Path | None = None,
     *,
+    backbone: Factory | None = None,
     detector: str | Detector | None = None,
     min_score: float = MIN_SCORE,
     device: str | torch.device | None = None,
@@ -204,6 +208,8 @@ def load(
     Args:
         weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
             .xml); None is the one that comes with the package.
+        backbone: for weights on a backbone of your own: the function that makes it, or its name
+            "package.module:factory". Without it such weights are refused, because their file must not choose code.
         detector: what finds people where a call gives no boxes; it is opened at its first use. None is the one that
             comes with the package, "whole" takes each picture for one person, other names are as
             `rdpose.detection.load` takes them; or a function `(picture, name="") -> Detections` of one's own.
@@ -221,9 +227,9 @@ def load(
         FileNotFoundError: there is no such file.
         ValueError: it holds no such network, or an argument is unknown, or the device is not there.
     """
-    _check(decode, zoom, batch_size, flip=flip, keep_duplicates=keep_duplicates)
-    path = Path(weights) if weights is not None else _shipped(device)
-    network, settings, skeleton = open_network(path)
+    _check_options(flip=flip, decode=decode, zoom=zoom, keep_duplicates=keep_duplicates, batch_size=batch_size)
+    path = zoo.located(weights) if weights is not None else _shipped(device)
+    network, settings, skeleton = open_network(path, Asked(backbone=backbone))
     where = distributed.device_named(device) if isinstance(network, nn.Module) else torch.device("cpu")
     if isinstance(network, nn.Module):
         network = distributed.place(network, where)
@@ -248,11 +254,10 @@ def load(
     )
 
 
-def _check(decode: object, zoom: object, batch_size: int, **switches: object) -> None:
-    """Raises ValueError: an argument of `load` is of another kind."""
+def _check_options(*, flip: object, decode: object, zoom: object, keep_duplicates: object, batch_size: int) -> None:
     if decode is not None and decode not in get_args(heatmaps.Decoding):
         raise ValueError(f"unknown decoding {decode!r}; there are {', '.join(get_args(heatmaps.Decoding))}")
-    for name, value in switches.items():
+    for name, value in (("flip", flip), ("keep_duplicates", keep_duplicates)):
         if not isinstance(value, bool | None):
             raise ValueError(f"{name} is {value!r}: give True or False")
     if isinstance(zoom, str | bool):

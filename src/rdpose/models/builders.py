@@ -11,9 +11,11 @@ from functools import partial
 
 from torch import nn
 
+from rdpose.models import user_backbone
+from rdpose.models.backbone_checks import number_of
 from rdpose.models.backbones import efficientnet, hrnet, mobilenet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
-from rdpose.models.rdpose import RDPose, number_of
+from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
 
 RESNETS: dict[str, Callable[[], nn.Module]] = {
@@ -45,7 +47,8 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
     """A pose network with fresh weights.
 
     Args:
-        backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`.
+        backbone: a name in `BACKBONES`, or a module with the attributes `channels` and `stride`. A name
+            "package.module:factory" is not loaded here: `chosen` does that, where a person gave it.
         variant: rdpose (boxes joined at every level, decoupling that knows the neighbours), rdpose-paper, plain
             (nothing decouples), official (what the published code computes), or one of the ablation's steps between:
             boxes (joined likewise, nothing decouples), rdpose-residual (the paper's FDM, residual, no boxes).
@@ -63,6 +66,15 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
     return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant in NEIGHBOUR_AWARE)
 
 
+def chosen(backbone: str) -> str | nn.Module:
+    """What `build` takes for a backbone's name that a person gave: a user's own is loaded, which runs its code.
+
+    Raises:
+        ValueError: as `user_backbone.load`.
+    """
+    return user_backbone.load(backbone) if user_backbone.is_named(backbone) else backbone
+
+
 def build_backbone(name: str) -> nn.Module:
     """The backbone called `name`, with fresh weights.
 
@@ -70,5 +82,6 @@ def build_backbone(name: str) -> nn.Module:
         ValueError: there is none of that name.
     """
     if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
+        own = "one of your own is named package.module:factory"
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}; {own}")
     return BACKBONES[name]()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from rdpose.models.backbone_checks import checked_map, checked_stem, number_of
 from rdpose.models.box_conditioning import NeighbourMap, box_maps
 from rdpose.models.decoupling import init_conv, peak
 
@@ -64,11 +65,12 @@ class RDPose(nn.Module):
         self.num_joints = num_joints
         self.normalise = Normalise()
         self.backbone = backbone
-        self.stride = number_of(backbone, "stride")
-        self.neighbour_map = NeighbourMap(*levels(backbone)) if neighbour_aware else None
+        self.channels, self.stride = number_of(backbone, "channels"), number_of(backbone, "stride")
+        self.stem_channels, coarser = levels(backbone)
+        self.neighbour_map = NeighbourMap(self.stem_channels, coarser) if neighbour_aware else None
         self.decoupling = decoupling
         num_maps = num_joints + (decoupling is not None)
-        self.head = nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel_size=1)
+        self.head = nn.Conv2d(self.channels, num_maps, kernel_size=1)
         init_conv(self.head, std=0.01)
 
     def forward(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
@@ -84,7 +86,7 @@ class RDPose(nn.Module):
             (batch, joints, height / stride, width / stride).
 
         Raises:
-            ValueError: as `of_whole_cells`.
+            ValueError: as `checked_map`.
         """
         features, maps = self.features(image, neighbours, box)
         if self.decoupling is None:
@@ -102,12 +104,13 @@ class RDPose(nn.Module):
         """What the head reads, (batch, channels, height / stride, width / stride), and the maps of the boxes there."""
         normalised = self.normalise(image)
         if self.neighbour_map is None:
-            return of_whole_cells(self.backbone(normalised), image, self.stride), None
+            return checked_map(self.backbone(normalised), image, channels=self.channels, stride=self.stride), None
         stem, body = split(self.backbone)
-        early = stem(normalised)
+        early = checked_stem(stem(normalised), self.stem_channels)
         maps = box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])
         joined, additions = self.neighbour_map(early, maps), self.neighbour_map.additions(maps)
-        features = of_whole_cells(body(joined, additions) if additions else body(joined), image, self.stride)
+        found = body(joined, additions) if additions else body(joined)
+        features = checked_map(found, image, channels=self.channels, stride=self.stride)
         if features.shape[-2:] != early.shape[-2:]:
             maps = box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
         return features, maps
@@ -128,35 +131,6 @@ class RDPose(nn.Module):
         """(batch, joints + 1, height, width): heatmaps and centre map seen from `anchor` ((batch, 2) x, y in cells)."""
         assert self.decoupling is not None
         return self.head(self.decoupling(features, anchor, maps))
-
-
-def number_of(backbone: nn.Module, name: str) -> int:
-    """A backbone's `channels` or `stride`.
-
-    Raises:
-        ValueError: the module does not say.
-    """
-    value = getattr(backbone, name, None)
-    if not isinstance(value, int):
-        raise ValueError(f"{type(backbone).__name__} is no backbone: it needs whole `channels` and `stride`")
-    return value
-
-
-def of_whole_cells(features: Tensor, image: Tensor, stride: int) -> Tensor:
-    """The features themselves (b, C, h, w), if their cells are `stride` pixels of the image (b, 3, H, W) wide and high.
-
-    Targets, boxes and decoding all take them so: with cells of any other size joints would be found elsewhere.
-
-    Raises:
-        ValueError: they are not; the stride does not divide the image's sides, or is not the backbone's.
-    """
-    (height, width), (rows, columns) = image.shape[-2:], features.shape[-2:]
-    if (rows * stride, columns * stride) != (height, width):
-        raise ValueError(
-            f"the backbone makes {columns}x{rows} cells of a crop of {width}x{height}, which its stride of {stride} "
-            f"does not: set model.image_size to multiples of {stride}, or the backbone's `stride` to what it is"
-        )
-    return features
 
 
 def levels(backbone: nn.Module) -> tuple[int, tuple[int, ...]]:

@@ -20,9 +20,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from rdpose.models.backbone_checks import checked_map, number_of
 from rdpose.models.backbones.blocks import init_weights
 from rdpose.models.losses import heatmap_loss
-from rdpose.models.rdpose import Normalise, of_whole_cells
+from rdpose.models.rdpose import Normalise
 
 SHARES = {"direct": 1.0, "decoupled": 1.5, "perturbed": 1.0}
 """What each term of the loss counts."""
@@ -44,15 +45,14 @@ class OfficialRDPose(nn.Module):
 
     def __init__(self, backbone: nn.Module, num_joints: int, *, simple_baseline: bool = False) -> None:
         super().__init__()
-        channels: int = backbone.channels  # type: ignore
-        self.stride: int = backbone.stride  # type: ignore
+        self.channels, self.stride = number_of(backbone, "channels"), number_of(backbone, "stride")
         self.num_joints, self.simple_baseline = num_joints, simple_baseline
         self.normalise = Normalise()
         self.backbone = backbone
-        self.final_layer = nn.Conv2d(channels, num_joints + 1, 1)
-        self.c_attn = ChannelAttention(channels)
-        self.s_attn = SpatialAttention(channels)
-        self.fuse_attn = nn.Conv2d(2 * channels, channels, 1)
+        self.final_layer = nn.Conv2d(self.channels, num_joints + 1, 1)
+        self.c_attn = ChannelAttention(self.channels)
+        self.s_attn = SpatialAttention(self.channels)
+        self.fuse_attn = nn.Conv2d(2 * self.channels, self.channels, 1)
         init_weights(self.final_layer)
         nn.init.normal_(self.final_layer.weight, std=0.01)
 
@@ -60,9 +60,14 @@ class OfficialRDPose(nn.Module):
         """(b, 3, H, W) RGB 0..255 -> (b, K, H / 4, W / 4) heatmaps; boxes are ignored."""
         return self.maps(image)[:, :-1]
 
+    def features(self, image: Tensor) -> Tensor:
+        """(b, channels, H / 4, W / 4): what all of the layers behind the backbone read."""
+        found = self.backbone(self.normalise(image))
+        return checked_map(found, image, channels=self.channels, stride=self.stride)
+
     def maps(self, image: Tensor) -> Tensor:
         """What the published network answers at test: (b, K + 1, H / 4, W / 4), the centre last."""
-        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
+        features = self.features(image)
         direct = self.final_layer(features)
         if self.simple_baseline:
             return direct
@@ -83,7 +88,7 @@ class OfficialRDPose(nn.Module):
             weight: (b, K + 1), likewise.
             loss: `(predicted, target, weight) -> scalar`; the default is the published one.
         """
-        features = of_whole_cells(self.backbone(self.normalise(image)), image, self.stride)
+        features = self.features(image)
         predictions = dict(zip(("direct", "decoupled", "perturbed"), self.passes(features), strict=True))
         terms = {name: loss(predicted, target, weight) for name, predicted in predictions.items()}
         total = sum((share * terms[name] for name, share in SHARES.items()), features.new_zeros(()))

@@ -21,6 +21,7 @@ import rdpose.predict.videos as video_run
 from rdpose import detection
 from rdpose.detection import DetectionsFile
 from rdpose.inference import estimator as estimators
+from rdpose.models.user_backbone import Factory
 from rdpose.predict import sources as inputs
 from rdpose.predict import unread, writers
 from rdpose.predict.box_checks import COUNTED_FROM, CheckedDetector
@@ -47,6 +48,7 @@ def predict(
     *,
     out: Path,
     weights: str | Path | None = None,
+    backbone: Factory | None = None,
     boxes: str | Path | None = None,
     detector: str | None = None,
     min_score: float = detection.MIN_SCORE,
@@ -71,7 +73,7 @@ def predict(
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
             first look's, which is then taken once more.
         keep_duplicates: a pose for every box, also where two of a picture led to the same person.
-        flip, zoom, device: as `rdpose.load` takes them.
+        backbone, flip, zoom, device: as `rdpose.load` takes them.
         overwrite: take the place of files that are in `out` already.
 
     Raises:
@@ -88,7 +90,13 @@ def predict(
     floor = min(min_score, COUNTED_FROM)
     where = CheckedDetector(file or detection.load(detector, min_score=floor, device=device), min_score)
     estimator = estimators.load(
-        weights, detector=where, device=device, flip=flip, zoom=zoom, keep_duplicates=keep_duplicates
+        weights,
+        backbone=backbone,
+        detector=where,
+        device=device,
+        flip=flip,
+        zoom=zoom,
+        keep_duplicates=keep_duplicates,
     )
     with _stoppable() as stop:
         job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, stop=stop)

@@ -1,11 +1,16 @@
-"""One live line on a terminal, a plain line every so often elsewhere: what is done, how fast, how long still."""
+"""One live line on a terminal, a plain line every so often elsewhere: what is done, how fast, how long still.
+
+All of it goes to standard error, so that standard output holds results alone (`rdpose test ... > table.md`).
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from types import TracebackType
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 20.0
@@ -32,10 +37,11 @@ class Bar:
         self.live: Progress | None = None
 
     def __enter__(self) -> Bar:
-        if not self.quiet and sys.stdout.isatty():
+        if not self.quiet and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit))
             rest = (TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
-            self.live = Progress(*columns, *rest)
+            # What is printed meanwhile is lifted above the line, unless it goes to a file.
+            self.live = Progress(*columns, *rest, console=_console(), redirect_stdout=sys.stdout.isatty())
             self.task = self.live.add_task(self.title, total=self.total or None, speed="", note="")
             self.live.start()
         return self
@@ -61,6 +67,13 @@ class Bar:
         elif not self.quiet and time.monotonic() - self.said > PLAIN_SECONDS:
             self._say()
 
+    def say(self, line: str) -> None:
+        """A line that stays, above the live one."""
+        if self.live:
+            self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        elif not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
     def _speed(self) -> str:
         return f"{self._rate():.1f} {self.unit}/s"
 
@@ -73,7 +86,13 @@ class Bar:
         if self.total:
             share = f"{self.done}/{self.total} {self.unit}"
             left = f", {clock((self.total - self.done) / self._rate())} left" if self.since_start else ""
-        print(f"{self.title}: {share}, {self._speed()}{left} {self.note}".rstrip(), flush=True)
+        print(f"{self.title}: {share}, {self._speed()}{left} {self.note}".rstrip(), file=sys.stderr, flush=True)
+
+
+@cache
+def _console() -> Console:
+    """One for all bars: a test's bar stands below its training's."""
+    return Console(stderr=True)
 
 
 def clock(seconds: float) -> str:
