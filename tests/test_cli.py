@@ -57,7 +57,8 @@ def test_resume_goes_on(tiny_config: Path, places: list[str], tmp_path: Path, ca
 def test_boxes_are_detected_ones(
     tiny_config: Path, places: list[str], tiny_weights: Path, tmp_path: Path, capsys
 ) -> None:
-    boxes = tmp_path / "boxes.json"
+    boxes = tmp_path / "my boxes #2" / "b.json"
+    boxes.parent.mkdir()
     boxes.write_text(json.dumps([{"image_id": 2, "category_id": 1, "bbox": [10, 10, 50, 90], "score": 0.7}]))
     out, _ = run(capsys, "test", tiny_config, *places, "--weights", tiny_weights, "--boxes", boxes)
     assert "detected boxes" in out
@@ -79,6 +80,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     from rdpose import demo
 
     sizes, overrides = {"train2017": 6, "val2017": 6}, ["train.epochs=1", "model.image_size=[64, 96]"]
+    tmp_path = tmp_path / "my demo #1"
     printed = "\n".join(demo.run(tmp_path, overrides=overrides, num_pictures=sizes))
     assert "| hrnet_small rdpose 96x64, given boxes, flip test |" in printed
     for name in ("photograph.jpg", "found.png", "decoupling.png"):

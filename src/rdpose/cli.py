@@ -78,11 +78,15 @@ def test(
     boxes: Annotated[Path | None, typer.Option(help="Detected boxes to look at (COCO results).")] = None,
 ) -> None:
     """Test a network: a results file and the table of its figures."""
+    from rdpose.config import loading
     from rdpose.engine import tester
 
-    request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else [])])
+    request = _request(config, overrides)
+    settings = request.settings
+    if boxes:
+        settings = loading.replaced(settings, {"data.test.boxes": str(boxes.resolve()), "test.boxes": "detected"})
     named = Path(request.weights) if request.weights else None
-    scores = tester.test_weights(request.settings, weights or named, bgr=request.bgr)
+    scores = tester.test_weights(settings, weights or named, bgr=request.bgr)
     if scores:
         print(scores)
 
@@ -248,10 +252,6 @@ def _request(config: Path, overrides: Sequence[str] | None):
     for note in request.notes if distributed.is_main() else ():
         print(note, file=sys.stderr)
     return request
-
-
-def _boxes(path: Path) -> list[str]:
-    return [f"data.test.boxes={path.resolve()}", "test.boxes=detected"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
