@@ -70,7 +70,8 @@ def predict(
         draw: write drawn pictures and videos.
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
             first look's, which is then taken once more.
-        keep_duplicates: a pose for every box, also where two of a picture led to the same person.
+        keep_duplicates: a pose for every box, also where two of a picture led to the same person. Boxes of an
+            annotation file are a person's each, so all of theirs are kept.
         flip, zoom, device: as `rdpose.load` takes them.
         overwrite: take the place of files that are in `out` already.
 
@@ -87,9 +88,8 @@ def predict(
     file = DetectionsFile.read(boxes) if boxes else None
     floor = min(min_score, COUNTED_FROM)
     where = CheckedDetector(file or detection.load(detector, min_score=floor, device=device), min_score)
-    estimator = estimators.load(
-        weights, detector=where, device=device, flip=flip, zoom=zoom, keep_duplicates=keep_duplicates
-    )
+    keep = keep_duplicates or (file is not None and file.names_people)
+    estimator = estimators.load(weights, detector=where, device=device, flip=flip, zoom=zoom, keep_duplicates=keep)
     with _stoppable() as stop:
         job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, stop=stop)
         _run(found, job)
