@@ -112,13 +112,15 @@ def report(
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
     skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
+    names: Annotated[str | None, typer.Option(help="How the page calls the results: ours,theirs.")] = None,
 ) -> None:
     """One page that tells where the errors are: tables, curves, error kinds, worst and typical people."""
     from rdpose import report as reports
     from rdpose import skeletons
 
     joints = skeletons.get(skeleton) if skeleton else None
-    print(reports.write(results, annotations, images, out, skeleton=joints))
+    called = [name.strip() for name in names.split(",")] if names else None
+    print(reports.write(results, annotations, images, out, skeleton=joints, names=called))
 
 
 @app.command()
