@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test check format docs clean
+.PHONY: setup demo test extras check format docs clean
 
 setup: .venv/.ready
 
@@ -16,6 +16,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+extras: setup  # ten minutes on two busy cores, so not a part of `test`
+	$(BIN)/python tests/extras.py
 
 check: setup
 	$(BIN)/ruff check .

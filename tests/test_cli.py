@@ -12,8 +12,10 @@ from pathlib import Path
 import cv2
 import pytest
 
+import rdpose
 from rdpose import cli
 from rdpose.engine import trainer
+from rdpose.predict import run as prediction
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -140,7 +142,8 @@ def test_a_random_start_is_told_where_the_original_starts_from_imagenet(
 def test_boxes_are_detected_ones(
     tiny_config: Path, places: list[str], tiny_weights: Path, tmp_path: Path, capsys
 ) -> None:
-    boxes = tmp_path / "boxes.json"
+    boxes = tmp_path / "my boxes #2" / "b.json"
+    boxes.parent.mkdir()
     boxes.write_text(json.dumps([{"image_id": 2, "category_id": 1, "bbox": [10, 10, 50, 90], "score": 0.7}]))
     out, _ = run(capsys, "test", tiny_config, *places, "--weights", tiny_weights, "--boxes", boxes)
     assert "detected boxes" in out
@@ -162,6 +165,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     from rdpose import demo
 
     sizes, overrides = {"train2017": 6, "val2017": 6}, ["train.epochs=1", "model.image_size=[64, 96]"]
+    tmp_path = tmp_path / "my demo #1"
     printed = "\n".join(demo.run(tmp_path, overrides=overrides, num_pictures=sizes))
     assert "| hrnet_small rdpose 96x64, given boxes, flip test |" in printed
     for name in ("photograph.jpg", "found.png", "decoupling.png"):
@@ -242,12 +246,46 @@ def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str],
     monkeypatch.setattr(trainer.Run, "train_epoch", interrupted)
     _, said = run(capsys, "train", tiny_config, *places, status=130)
     assert said.strip() == "rdpose: interrupted; `rdpose train` goes on with --resume"
+    monkeypatch.setattr(prediction, "predict", interrupted)
+    _, said = run(capsys, "predict", "train", status=130)
+    assert said.strip() == "rdpose: interrupted"
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["trian"], "trian"), (["train"], "config")])
 def test_wrong_usage_is_status_2(arguments: list[str], said: str, capsys) -> None:
     _, error = run(capsys, *arguments, status=2)
     assert said in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("predict", "a.jpg", "--boxs", "b.json"), 2, "--boxes"),
+        (("--versoin",), 2, "--version"),
+        (("train", "a.yaml", "--resum"), 1, "rdpose train has no option --resum; did you mean --resume?"),
+        (("test", "a.yaml", "--weigths=b.pth"), 1, "rdpose test has no option --weigths; did you mean --weights?"),
+        (("show", "a.yaml", "-q"), 1, "rdpose show has no option -q; `rdpose show --help` lists those"),
+    ],
+)
+def test_unknown_options_are_told_with_the_nearest(arguments: tuple[str, ...], status: int, said: str, capsys) -> None:
+    _, error = run(capsys, *arguments, status=status)
+    assert said in error
+
+
+def test_the_version_and_completion(capsys) -> None:
+    out, _ = run(capsys, "--version")
+    assert out.strip() == f"rdpose {rdpose.__version__}"
+    out, _ = run(capsys, "--help")
+    assert "--install-completion" in out
+    assert "Top-down human pose estimation" in out
+
+
+def test_short_names_of_out_and_weights(
+    tiny_config: Path, places: list[str], tiny_weights: Path, tmp_path: Path, capsys
+) -> None:
+    out, _ = run(capsys, "show", tiny_config, *places, "-o", tmp_path / "a.png", "--num", "1")
+    assert out.strip() == str(tmp_path / "a.png")
+    run(capsys, "test", tiny_config, *places, "-w", tiny_weights)
 
 
 IN_A_WORKER = "Caught ValueError in worker 0.\nOriginal Traceback (most recent call last):\n  x\nValueError: a.jpg\n"

@@ -5,9 +5,9 @@ Errors that a person can mend are one sentence on standard error and exit status
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +15,11 @@ import typer
 
 from rdpose.config.defaults import MIN_SCORE
 from rdpose.utils import malloc
+from rdpose.utils.command_line import refuse_options, sentence
 
 app = typer.Typer(
     name="rdpose",
-    help="Top-down human pose estimation for crowded pictures.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -46,9 +45,22 @@ FREE = {"ignore_unknown_options": True}
 INTERRUPTED = 130
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"rdpose {metadata.version('rdpose')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Top-down human pose estimation for crowded pictures."""
+
+
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the data, the training and the pictures.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data, training, pictures.")] = Path("demo"),
     seed: int = 0,
 ) -> None:
     """Find people in a photograph; then render crowds, train on them, test, and draw: no data, no weights needed."""
@@ -68,7 +80,7 @@ def train(
     from rdpose.engine import trainer
     from rdpose.utils import distributed
 
-    weights = trainer.train(_request(config, overrides).settings, resume=resume)
+    weights = trainer.train(_request("train", config, overrides).settings, resume=resume)
     if distributed.is_main():
         print(f"weights: {weights}")
 
@@ -77,17 +89,20 @@ def train(
 def test(
     config: Config,
     overrides: Overrides = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights to test; by default the run's best.")] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", "-w", help="By default the run's best.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="Detected boxes to look at (COCO results).")] = None,
     backbone: Backbone = None,
 ) -> None:
     """Test a network: a results file and the table of its figures."""
+    from rdpose.config import loading
     from rdpose.engine import tester
 
-    named_backbone = [f"model.backbone={backbone}"] if backbone else []
-    request = _request(config, [*(overrides or []), *(_boxes(boxes) if boxes else []), *named_backbone])
+    request = _request("test", config, [*(overrides or []), *([f"model.backbone={backbone}"] if backbone else [])])
+    settings = request.settings
+    if boxes:
+        settings = loading.replaced(settings, {"data.test.boxes": str(boxes.resolve()), "test.boxes": "detected"})
     named = Path(request.weights) if request.weights else None
-    scores = tester.test_weights(request.settings, weights or named, bgr=request.bgr)
+    scores = tester.test_weights(settings, weights or named, bgr=request.bgr)
     if scores:
         print(scores)
 
@@ -113,26 +128,30 @@ def report(
     results: Annotated[list[Path], typer.Argument(help="One results file, or two to be set side by side.")],
     annotations: Annotated[Path, typer.Option(help="Annotation file to measure against.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
-    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Page to write.")] = Path("report.html"),
     skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
+    names: Annotated[str | None, typer.Option(help="How the page calls the results: ours,theirs.")] = None,
 ) -> None:
     """One page that tells where the errors are: tables, curves, error kinds, worst and typical people."""
     from rdpose import report as reports
     from rdpose import skeletons
 
     joints = skeletons.get(skeleton) if skeleton else None
-    print(reports.write(results, annotations, images, out, skeleton=joints))
+    called = [name.strip() for name in names.split(",")] if names else None
+    print(reports.write(results, annotations, images, out, skeleton=joints, names=called))
 
 
 @app.command()
 def predict(
     sources: Sources,
-    weights: Annotated[Path | None, typer.Option(help="Network; by default the one that comes with rdpose.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Network; by default the bundled one.")
+    ] = None,
     backbone: Backbone = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
     detector: DetectorName = None,
     min_score: MinScore = MIN_SCORE,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("predictions"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.")] = Path("predictions"),
     pictures: Annotated[bool, typer.Option(help="Write drawn pictures and videos.")] = True,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write heatmaps of each person too.")] = False,
     keep_duplicates: KeepDuplicates = False,
@@ -172,13 +191,13 @@ def predict(
 def show(
     config: Config,
     overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("show.png"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write.")] = Path("show.png"),
     num: Annotated[int, typer.Option(help="People to show.")] = 8,
 ) -> None:
     """Draw training crops with their joints, neighbours and targets, to look at before one trains."""
     from rdpose.engine import preview
 
-    print(preview.show(_request(config, overrides).settings, out, num=num))
+    print(preview.show(_request("show", config, overrides).settings, out, num=num))
 
 
 @app.command()
@@ -211,10 +230,10 @@ def convert(
 
 @app.command()
 def export(
-    weights: Annotated[Path, typer.Option(help="Weights of any layout.")],
+    weights: Annotated[Path, typer.Option("--weights", "-w", help="Weights of any layout.")],
     backbone: Backbone = None,
     format: Annotated[str, typer.Option(help="onnx or openvino.")] = "onnx",
-    out: Annotated[Path | None, typer.Option(help="File to write; by default beside the weights.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="By default beside the weights.")] = None,
     decode: Annotated[bool, typer.Option("--decode", help="Give joints and confidence too.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Compute in 8 bits; needs --calibrate.")] = False,
     calibrate: Annotated[Path | None, typer.Option(help="Folder of pictures for ranges and check.")] = None,
@@ -248,7 +267,7 @@ def info(file: Annotated[Path, typer.Argument(help="Weights of any layout.")]) -
 @app.command()
 def weights(
     name: Annotated[str | None, typer.Argument(help="Which to fetch; none lists them.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder to fetch into.")] = Path("models/pytorch"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to fetch into.")] = Path("models/pytorch"),
 ) -> None:
     """List known public weights, or fetch one."""
     from rdpose.checkpoints import zoo
@@ -256,19 +275,16 @@ def weights(
     print(zoo.fetch(name, out) if name else zoo.table())
 
 
-def _request(config: Path, overrides: Sequence[str] | None):
+def _request(command: str, config: Path, overrides: Sequence[str] | None):
     """Settings and weights that a file and its overrides ask for; what has no meaning here is said."""
     from rdpose.compat import settings as legacy
     from rdpose.utils import distributed
 
+    refuse_options(command, overrides or (), typer.main.get_command(app).commands[command])  # pyrefly: ignore
     request = legacy.read(config, list(overrides or []))
     for note in request.notes if distributed.is_main() else ():
         print(note, file=sys.stderr)
     return request
-
-
-def _boxes(path: Path) -> list[str]:
-    return [f"data.test.boxes={path.resolve()}", "test.boxes=detected"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -281,15 +297,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has turned the KeyboardInterrupt into this status
-            trains = "train" in (arguments if arguments is not None else sys.argv[1:])
+            given = arguments if arguments is not None else sys.argv[1:]
+            trains = [*given[:1]] == ["train"]  # a folder may be called so, too
             print("rdpose: interrupted" + ("; `rdpose train` goes on with --resume" if trains else ""), file=sys.stderr)
         raise
-
-
-def sentence(error: Exception) -> str:
-    """An error's own words; a loader's worker wraps them in its traceback."""
-    wrapped = re.search(r"Original Traceback.*\n\w*(?:Error|Exception)\w*: (.*)", str(error), re.DOTALL)
-    return wrapped.group(1).strip() if wrapped else str(error)
 
 
 if __name__ == "__main__":

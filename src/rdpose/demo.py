@@ -70,7 +70,8 @@ def draw_photograph(path: Path) -> Path:
 def demo_settings(out: Path, seed: int, overrides: Sequence[str]) -> Settings:
     """The demo's settings file, with its places below `out`."""
     path = Path(str(files("rdpose") / "demo.yaml"))
-    return loading.load(path, [f"output_dir={out / 'output'}", f"data.root={out / 'data'}", f"seed={seed}", *overrides])
+    places = {"output_dir": str(out / "output"), "data.root": str(out / "data"), "seed": seed}
+    return loading.replaced(loading.load(path, overrides), places)
 
 
 def render(root: Path, num_pictures: dict[str, int], seed: int) -> None:

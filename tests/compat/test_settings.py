@@ -170,6 +170,11 @@ def test_overrides_on_either_kind_of_file(
     assert value(read(path, overrides.split()).settings, key) == expected
 
 
+def test_a_text_is_taken_as_it_stands(tmp_path: Path) -> None:
+    given = read(write(tmp_path, W32), ["DATASET.ROOT", "my sets #1/coco", "OUTPUT_DIR", "'my runs'"]).settings
+    assert (given.data.root, given.output_dir) == ("my sets #1/coco", "my runs")
+
+
 def test_an_override_changes_nothing_else(tmp_path: Path) -> None:
     path = EXPERIMENTS / f"{W32}.yaml"
     for items in (["TRAIN.LR", "5e-4"], ["train.lr=5e-4"]):

@@ -107,12 +107,32 @@ def test_defaults_are_the_familys_recipe() -> None:
         ("output_dir=on", "output_dir", "on"),
         ("data.root=007", "data.root", "007"),
         ("model.init=''", "model.init", ""),
+        ("data.root=my data #1", "data.root", "my data #1"),
+        ("data.root='my data'", "data.root", "my data"),
+        ("model.init={best}: a.pth", "model.init", "{best}: a.pth"),
         (f"data.test={SOURCE}", "data.test.images", "i"),
         (f"data.train=[{SOURCE}, {SOURCE}]", "data.train.1.images", "i"),
     ],
 )
 def test_overrides(file: Path, override: str, key: str, expected: object) -> None:
     assert value(loading.load(file, [override]), key) == expected
+
+
+def test_a_text_of_a_source_is_taken_as_it_stands(file: Path) -> None:
+    settings = loading.load(file, [f"data.test={SOURCE}", "data.test.boxes=my boxes #2/b.json"])
+    assert settings.data.test == groups.SourceSettings(annotations="a.json", images="i", boxes="my boxes #2/b.json")
+
+
+def test_values_that_code_gives_are_values(file: Path) -> None:
+    settings = loading.load(file, [f"data.test={SOURCE}"])
+    places = {"output_dir": " 'a' #1", "data.test.boxes": "null", "seed": 3}
+    replaced = loading.replaced(settings, places)
+    assert [value(replaced, key) for key in places] == list(places.values())
+    assert loading.replaced(replaced, {key: value(settings, key) for key in places}) == settings
+    with pytest.raises(ValueError, match=r"override 'data\.test\.boxes=b': test has no settings below it"):
+        loading.replaced(loading.load(file), {"data.test.boxes": "b"})
+    with pytest.raises(ValueError, match=r"^seed: seed = 'x'"):
+        loading.replaced(settings, {"seed": "x"})
 
 
 def test_overrides_reach_into_empty_sections(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
+import socket
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,74 +13,19 @@ import pytest
 import yaml
 
 from rdpose import detection
+from rdpose.detection.named import NamedDetector
 from rdpose.io import images
+from tiny_detectors import PERSON, d_fine, rt_detr, save
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (60, 90, 3), np.uint8)
-LABELS = {0: "person"}
-SMALL = {
-    "d_model": 32,
-    "encoder_hidden_dim": 32,
-    "encoder_ffn_dim": 32,
-    "decoder_ffn_dim": 32,
-    "num_queries": 12,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "decoder_in_channels": [32, 32, 32],
-    "num_denoising": 0,
-}
-
-
-def rt_detr(transformers, labels: dict[int, str]):
-    backbone = transformers.RTDetrResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 16, 24, 32],
-        depths=[1, 1, 1, 1],
-        layer_type="basic",
-        out_features=["stage2", "stage3", "stage4"],
-    )
-    config = transformers.RTDetrV2Config(
-        backbone_config=backbone, encoder_in_channels=[16, 24, 32], id2label=labels, **SMALL
-    )
-    return transformers.RTDetrV2ForObjectDetection(config)
-
-
-def d_fine(transformers, labels: dict[int, str]):
-    backbone = transformers.HGNetV2Config(
-        stem_channels=[3, 8, 8],
-        stage_in_channels=[8, 16, 24, 32],
-        stage_mid_channels=[8, 8, 8, 8],
-        stage_out_channels=[16, 24, 32, 32],
-        stage_num_blocks=[1, 1, 1, 1],
-        stage_numb_of_layers=[1, 1, 1, 1],
-        stage_light_block=[False] * 4,
-        stage_kernel_size=[3] * 4,
-        stage_downsample=[False, True, True, True],
-        hidden_sizes=[16, 24, 32, 32],
-        depths=[1, 1, 1, 1],
-        out_features=["stage2", "stage3", "stage4"],
-    )
-    config = transformers.DFineConfig(
-        backbone_config=backbone, encoder_in_channels=[24, 32, 32], id2label=labels, **SMALL
-    )
-    return transformers.DFineForObjectDetection(config)
 
 
 @pytest.fixture
 def folder(tmp_path: Path):
     """Writes a randomly initialised detector as `save_pretrained` does."""
-    transformers = pytest.importorskip("transformers")
-    from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
-
-    def write(make, labels: dict[int, str] = LABELS) -> str:
-        transformers.set_seed(0)
-        transformers.utils.logging.disable_progress_bar()
-        make(transformers, labels).save_pretrained(tmp_path)
-        RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
-        return str(tmp_path)
-
-    return write
+    pytest.importorskip("transformers")
+    return lambda make, labels=PERSON: save(make, str(tmp_path), labels)
 
 
 @pytest.mark.parametrize("make", [rt_detr, d_fine])
@@ -106,8 +55,60 @@ def test_detectors_of_other_things_are_refused(folder, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="knows no label `person`; it has cat, dog"):
         detection.load(folder(rt_detr, {0: "cat", 1: "dog"}))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no detector '.*empty': give dfine, rtdetr"):
+    with pytest.raises(ValueError, match=r"no detector '.*empty': .*; give dfine, rtdetr"):
         detection.load(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("d-fine", r"^no detector is called 'd-fine': give dfine, rtdetr, whole, .*; did you mean dfine\?$"),
+        ("RTDETR", "did you mean rtdetr"),
+        ("all", r"^no detector is called 'all': .* or an \.onnx file$"),
+        ("./gone/folder", r"^\./gone/folder does not exist: a detector is a folder"),
+        ("/gone/folder", r"^/gone/folder does not exist"),
+        ("gone.onnx", r"^gone\.onnx does not exist"),
+    ],
+)
+def test_a_name_that_is_no_detectors_is_refused_at_once(name: str, message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        detection.load(name)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        NamedDetector(name)
+
+
+def test_a_hub_is_asked_once_and_the_true_reason_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=r"^no detector 'me/gone': http://127.* cannot be reached: .*refused; give"):
+        detection.load("me/gone")
+    assert time.monotonic() - started < 60
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match="HF_HUB_OFFLINE forbids"):
+        detection.load("me/gone")
+
+
+def test_a_hub_that_has_no_such_detector_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    asked: list[str] = []
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ValueError, match=r"'me/gone': http://127.* has no public network of this name; give"):
+            detection.load("me/gone")
+        server.shutdown()
+    assert asked == ["/me/gone/resolve/main/config.json"]
 
 
 def write_onnx(path: Path, outputs: dict[str, np.ndarray], *, half: bool = False, **about: object) -> Path:

@@ -140,10 +140,12 @@ def damaged(scene: np.ndarray) -> dict[str, bytes]:
         "jpeg with a whole thumbnail": with_thumbnail[:-200],
         "jpeg of noise": jpeg[:2] + bytes(noisy[:2].tobytes()),
         "png signature": png[:8],
+        "png end alone": png[:8] + png[-12:],
         "png half": png[: len(png) // 2],
         "png without its end": png[:-12],
         "png with a wrong byte": bytes(wrong_byte),
         "webp half": webp[: len(webp) // 2],
+        "webp of sixteen bytes": b"RIFF" + (8).to_bytes(4, "little") + b"WEBPVP8X",
         "bmp half": bmp[: len(bmp) // 2],
     }
 

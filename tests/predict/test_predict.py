@@ -26,13 +26,14 @@ from rdpose import cli, skeletons, structures
 from rdpose.checkpoints import native
 from rdpose.config.schema import ModelSettings, Settings
 from rdpose.data.synthetic.walking import walk
-from rdpose.evaluation import evaluate
+from rdpose.evaluation import evaluate, misassignment
 from rdpose.inference.tracking import Tracker
 from rdpose.io import heif, images
 from rdpose.io.video import Video, VideoWriter
 from rdpose.models import builders
 from rdpose.predict.run import predict
 from rdpose.predict.writers import ResultsFile, check_free
+from rdpose.report import write
 
 SKELETON = skeletons.COCO_17
 BOXES = [[5, 5, 30, 50], [30, 10, 25, 45]]
@@ -121,6 +122,28 @@ def test_results_have_the_category_of_the_boxes_file(weights: Path, folder: Path
     predict([str(folder)], weights=weights, out=tmp_path / "out", boxes=tmp_path / "truth.json")
     assert [(row["image_id"], row["category_id"]) for row in read(tmp_path / "out/results.json")] == [(0, 3)]
     evaluate(tmp_path / "out/results.json", tmp_path / "truth.json")
+
+
+def test_results_of_annotations_say_whose_they_are(weights: Path, folder: Path, tmp_path: Path) -> None:
+    """So that `eval` and `report` of them count who is misassigned; nobody labelled is left out as a duplicate."""
+    category = {"id": 1, "name": "person", "keypoints": list(SKELETON.joints)}
+    boxes = [BOXES[0], BOXES[0], [BOXES[0][0] + 1, *BOXES[0][1:]]]
+    people = [
+        {"id": 40 + number, "image_id": 0, "category_id": 1, "bbox": box, "keypoints": [9, 9, 2] * 17, "area": 900}
+        for number, box in enumerate(boxes)
+    ]
+    truth = {"images": [{"id": 0, "file_name": "other.png"}], "categories": [category], "annotations": people}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    predict([str(folder)], weights=weights, out=tmp_path / "out", boxes=tmp_path / "truth.json", draw=False)
+    rows = read(tmp_path / "out/results.json")
+    assert sorted((row["annotation_id"], row["box"]) for row in rows) == list(zip((40, 41, 42), boxes, strict=True))
+    counted = misassignment(tmp_path / "out/results.json", tmp_path / "truth.json")
+    assert counted.num_with_neighbours == 3
+    write(([tmp_path / "out/results.json"]), tmp_path / "truth.json", None, tmp_path / "report.html")
+    assert f"results: {counted.num_misassigned} of 3 poses." in (tmp_path / "report.html").read_text()
+    own = write_boxes(tmp_path / "boxes.json", [{"file_name": "other.png", "id": 7}])
+    predict([str(folder)], weights=weights, out=tmp_path / "own", boxes=own, draw=False)
+    assert all("annotation_id" not in row for row in read(tmp_path / "own/results.json"))
 
 
 def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path, capsys) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rdpose import report
+from rdpose import cli, report
 from rdpose.drawing import save
 from rdpose.evaluation import evaluate
 from rdpose.report import charts
@@ -115,6 +115,35 @@ def test_two_results_stand_side_by_side(data):
     assert sum("a <worse> one, OKS" in caption for caption in captions) == len(captions) / 3
 
 
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["out/good.json"], ["good"]),
+        (["a/good.json", "b/a <worse> one.json"], ["good", "a <worse> one"]),
+        (["out/plain/results/val.json", "out/ours/results/val.json"], ["plain", "ours"]),
+        (["out/hrnet/plain/val.json", "out/resnet/ours/val.json"], ["hrnet/plain", "resnet/ours"]),
+        (["out/val.json", "out/new/val.json"], ["val", "new/val"]),
+        (["val/val.json", "val.json"], ["val/val", "val"]),
+    ],
+)
+def test_names_are_what_differs(paths: list[str], expected: list[str]) -> None:
+    assert report._labels([Path(path) for path in paths]) == expected
+
+
+def test_names_may_be_given(data, tmp_path):
+    both, out = [data / "good.json", data / "none.json"], tmp_path / "r.html"
+    arguments = ["report", *both, "--annotations", data / "labels.json", "--out", out, "--names", "ours, theirs"]
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(map(str, arguments)))
+    assert end.value.code == 0
+    assert "<title>ours and theirs on labels</title>" in out.read_text()
+    for names in (["one"], ["one", "one"], ["one", ""]):
+        with pytest.raises(ValueError, match=r"names are \['one'.*: give another name to each of 2 results files"):
+            report.write(both, data / "labels.json", None, out, names=names)
+    with pytest.raises(ValueError, match=r"good\.json is named twice"):
+        report.write([both[0], both[0]], data / "labels.json", None, out)
+
+
 def test_without_pictures_or_results_there_are_no_cases(data):
     assert "Worst" not in write(data, "good", images=False)
     empty = Reader(write(data, "none"))
@@ -152,11 +181,15 @@ def test_charts_are_well_formed_and_to_scale():
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser Chromium")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_fits_the_window_of_a_browser(data, tmp_path, width):
-    write(data, "good", "a <worse> one")
+    long = [f"output/crowds/hrnet_small/{name}_256x192_adam_lr1e-3/keypoints_val2017_results" for name in ("a", "b")]
+    page = tmp_path / "report.html"
+    both = [data / "good.json", data / "a <worse> one.json"]
+    report.write(both, data / "labels.json", data / "images", page, names=long)
     shot = tmp_path / "shot.png"
     words = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},1000"]
+    words += ["--disable-quic", "--no-first-run", f"--user-data-dir={tmp_path / 'browser'}"]
     subprocess.run(
-        ["chromium", *words, f"--screenshot={shot}", f"file://{data}/out/report.html"],
+        ["chromium", *words, f"--screenshot={shot}", f"file://{page}"],
         check=True,
         capture_output=True,
         timeout=300,
@@ -165,4 +198,4 @@ def test_fits_the_window_of_a_browser(data, tmp_path, width):
     assert picture.shape[1] == width
     # Paper is all that may stand in the margins: what sticks out at the right would colour them.
     assert (picture[:, -10:] == picture[0, 0]).all()
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 1000
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 500

@@ -148,7 +148,7 @@ def _parse(text: str) -> Any:
 def _fit(value: Any, raw: Any, key: str, *, where: str) -> Any:
     default = DEFAULTS[key]
     if isinstance(default, str):
-        return value if isinstance(value, str) else str(raw)
+        return loading.as_text(str(raw))
     if key == "GPUS":  # written in every way there is, and of no meaning here
         return value
     if isinstance(default, bool):

@@ -104,29 +104,52 @@ class _OnceLoader(yaml.SafeLoader):
 
 
 def set_key(tree: dict[str, Any], item: str) -> None:
-    """Set one dotted key of `tree` from a "key=value" text; the value is read as YAML."""
+    """Set one dotted key of `tree` from a "key=value" text: a text as it stands, other values as YAML."""
     key, equals, text = item.partition("=")
+    key = key.strip()
     if not equals:
         raise ValueError(f"override {item!r} is not key=value, e.g. train.lr=5e-4")
-    if key.strip() == "base":
+    if key == "base":
         raise ValueError(f"override {item!r}: a base stands in a settings file; give the base itself as the file")
-    *parents, last = key.strip().split(".")
+    try:
+        value = as_text(text) if _is_text(key) else yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ValueError(f"override {item!r}: the value is not YAML, e.g. 5e-4, true, [1, 2]") from None
+    _put(tree, key, value, item)
+
+
+def replaced(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with other values of some dotted keys, taken as they are: {"data.root": "my data #1"}."""
+    tree = settings.model_dump()
+    for key, value in values.items():
+        _put(tree, key, value, f"{key}={value}")
+    return from_tree(tree, where=", ".join(values))
+
+
+def as_text(text: str) -> str:
+    """A text of a command line: what stands in quotes ('007') without them, everything else as it stands."""
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _put(tree: dict[str, Any], key: str, value: Any, item: str) -> None:
+    *parents, last = key.split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
             raise ValueError(f"override {item!r}: {parent} has no settings below it")
-    try:
-        value = yaml.safe_load(text)
-        tree[last] = text.strip() if _is_text(key.strip()) and not isinstance(value, str) else value
-    except yaml.YAMLError:
-        raise ValueError(f"override {item!r}: the value is not YAML, e.g. 5e-4, true, [1, 2]") from None
+    tree[last] = value
 
 
 def _is_text(key: str, group: type[BaseModel] = Settings) -> bool:
-    """Is a dotted key's setting a text, so that 2024 and `on` are texts, too?"""
+    """Is a dotted key's setting a text, so that 2024, `on` and `my boxes #2` are texts, too?"""
     first, _, rest = key.partition(".")
     kind = group.model_fields[first].annotation if first in group.model_fields else None
-    return _is_text(rest, kind) if rest and isinstance(kind, type) and issubclass(kind, Group) else kind is str
+    if not rest:
+        return kind is str
+    # Also the group in `SourceSettings | None`.
+    groups = [own for own in (kind, *get_args(kind)) if isinstance(own, type) and issubclass(own, Group)]
+    return any(_is_text(rest, own) for own in groups)
 
 
 def from_tree(tree: Mapping[str, Any], *, where: str) -> Settings:

@@ -12,6 +12,8 @@ description of its outputs. One's own is a function `(picture, name="") -> Detec
 
 from __future__ import annotations
 
+import difflib
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from rdpose.config.defaults import MIN_SCORE
 from rdpose.detection.boxes_file import DetectionsFile
 from rdpose.detection.detections import Detections, Detector, find_all, whole_picture
 
-__all__ = ["MIN_SCORE", "SHORT_NAMES", "Detections", "DetectionsFile", "Detector", "find_all", "load"]
+__all__ = ["MIN_SCORE", "SHORT_NAMES", "Detections", "DetectionsFile", "Detector", "check_name", "find_all", "load"]
 
 BUNDLED = "weights/detector.onnx"
 """The detector inside the package, with its description beside it."""
@@ -27,6 +29,8 @@ WHOLE = "whole"
 """Name of the detector that takes each picture for one person."""
 SHORT_NAMES = {"dfine": "ustc-community/dfine-small-coco", "rtdetr": "PekingU/rtdetr_v2_r18vd"}
 """Networks at the hub that have a short name here; both Apache-2.0."""
+
+_AT_THE_HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def load(
@@ -47,6 +51,7 @@ def load(
         ValueError: the file or the folder holds no detector of people.
         ImportError: the extra that runs it is not installed.
     """
+    check_name(name)
     if name == WHOLE:
         return whole_picture
     if name is None or Path(name).suffix == ".onnx":
@@ -56,6 +61,31 @@ def load(
     from rdpose.detection.transformers_detector import TransformersDetector
 
     return TransformersDetector.read(SHORT_NAMES.get(name, name), min_score=min_score, device=device)
+
+
+def check_name(name: str | None) -> None:
+    """Whether `load` may know a detector of this name, told before anything is fetched or loaded.
+
+    Raises:
+        FileNotFoundError: it is the path of a file or folder that does not exist.
+        ValueError: it is no path, no short name, and no name at the hub.
+    """
+    if name is None or name == WHOLE or name in SHORT_NAMES or Path(name).is_dir():
+        return
+    if Path(name).suffix == ".onnx":
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"{name} does not exist: a detector is an .onnx file with a .yaml beside it")
+    elif "/" not in name:
+        near = difflib.get_close_matches(name.lower(), [*SHORT_NAMES, WHOLE], 1, 0.5)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"no detector is called {name!r}: give {', '.join(SHORT_NAMES)}, {WHOLE}, a hub's owner/name, a folder or "
+            f"an .onnx file{guess}"
+        )
+    elif not _AT_THE_HUB.fullmatch(name):
+        raise FileNotFoundError(
+            f"{name} does not exist: a detector is a folder that transformers wrote, or an .onnx file"
+        )
 
 
 def _bundled() -> Path:

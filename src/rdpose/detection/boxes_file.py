@@ -72,6 +72,9 @@ class DetectionsFile:
             of_picture.setdefault(_without_folders(key), of_picture[key])
         self.min_score = min_score
         self._people = {key: _detections(own) for key, own in of_picture.items()}
+        self.names_people: bool = names is not None
+        """Whether each box is a labelled person's, as in an annotation file."""
+        self._person_ids = {key: _ids(own) for key, own in of_picture.items()} if names is not None else {}
 
     @classmethod
     def read(cls, path: str | Path, *, min_score: float = 0.0) -> DetectionsFile:
@@ -104,6 +107,14 @@ class DetectionsFile:
     def _all(self, name: str) -> Detections:
         key = self._find(name)
         return _detections([]) if key is None else self._people[key]
+
+    def person_ids(self, name: str, boxes_xyxy: np.ndarray) -> list[Key | None]:
+        """The annotation ids of a picture's boxes (n, 4) as the file gave them; None where it has no id for one."""
+        key = self._find(name)
+        known = {} if key is None else self._person_ids.get(key, {})
+        left = {box: list(ids) for box, ids in known.items()}
+        of_boxes = [left.get(box.tobytes()) for box in boxes_xyxy.astype(np.float32)]
+        return [ids.pop(0) if ids else None for ids in of_boxes]
 
     def __contains__(self, name: str) -> bool:
         """Whether the file has boxes of a picture of this name."""
@@ -199,6 +210,20 @@ def _number(name: str) -> int | None:
 
 def _detections(rows: list[Row]) -> Detections:
     """All boxes that have an area and a score, the best first."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of infinite numbers, which `sift` leaves out
+    with np.errstate(invalid="ignore"):  # of infinite numbers, which are left out
+        return sift(_boxes_xyxy(rows), [row.get("score", 1.0) for row in rows], min_score=-np.inf)
+
+
+def _ids(rows: list[Row]) -> dict[bytes, list[Key]]:
+    """The ids of the people that have one, by their boxes."""
+    ids: dict[bytes, list[Key]] = defaultdict(list)
+    for row, box in zip(rows, _boxes_xyxy(rows), strict=True):
+        ids[box.tobytes()] += [row["id"]] if "id" in row else []
+    return ids
+
+
+def _boxes_xyxy(rows: list[Row]) -> np.ndarray:
+    """(rows, 4) float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
         boxes = np.array([row["bbox"] for row in rows], np.float32).reshape(len(rows), 4)
-        return sift(geometry.xywh_to_xyxy(boxes), [row.get("score", 1.0) for row in rows], min_score=-np.inf)
+        return geometry.xywh_to_xyxy(boxes)

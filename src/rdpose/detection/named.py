@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class NamedDetector:
     """What `detection.load` gives for the same arguments, loaded at its first use.
 
     Raises:
-        FileNotFoundError: the name is an ONNX file's that does not exist.
+        FileNotFoundError, ValueError: as `detection.check_name`.
     """
 
     name: str | None = None
@@ -27,8 +26,7 @@ class NamedDetector:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        if self.name and Path(self.name).suffix == ".onnx" and not Path(self.name).is_file():
-            raise FileNotFoundError(f"{self.name} does not exist: a detector is an .onnx file with a .yaml beside it")
+        detection.check_name(self.name)
 
     @cached_property
     def opened(self) -> Detector:

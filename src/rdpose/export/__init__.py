@@ -120,8 +120,7 @@ def _target(weights: Path, out: Path | None, suffix: str, format: str) -> Path:
 def _require(format: str) -> None:
     missing = [name for name in NEEDED[format] if not find_spec(name)]
     if missing:
-        extras = "onnx" if format == "onnx" else "onnx,openvino"
-        raise ValueError(f"exporting to {format} needs {', '.join(missing)}: `pip install 'rdpose[{extras}]'`")
+        raise ValueError(f"exporting to {format} needs {', '.join(missing)}: `pip install 'rdpose[{format}]'`")
 
 
 def _move(made: Path, target: Path) -> int:

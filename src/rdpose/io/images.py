@@ -33,6 +33,8 @@ RAW_ENDINGS = (
 )
 """Of pictures that nothing here reads: cameras' raw files, and some programs'."""
 _JPEG, _PNG, _WEBP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"WEBP"
+_SHORTEST_WEBP = 21
+"""Bytes up to and with the flags of its first chunk."""
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", 0xDA
 _IN_ZIP = re.compile(r"(.+?\.zip)[@/\\]+(.+)", re.IGNORECASE)
 
@@ -201,6 +203,7 @@ def over_white(picture: np.ndarray) -> np.ndarray:
 
 
 def _has_alpha(data: bytes) -> bool:
+    """Of a file that `_fault` finds nothing wrong with."""
     if data.startswith(_PNG):
         return data[25] in (4, 6) or data.find(b"tRNS", 0, data.find(b"IDAT")) >= 0
     if data[8:12] == _WEBP:
@@ -216,7 +219,7 @@ def _fault(data: bytes) -> str | None:
         return None if _jpeg_ends(data) else "is cut off: its JPEG data do not end"
     if data.startswith(_PNG):
         return None if _png_is_whole(data) else "is cut off or damaged: a part of its PNG data is missing or wrong"
-    if data[8:12] == _WEBP and int.from_bytes(data[4:8], "little") + 8 > len(data):
+    if data[8:12] == _WEBP and max(int.from_bytes(data[4:8], "little") + 8, _SHORTEST_WEBP) > len(data):
         return "is cut off: its WebP data do not end"
     return None
 
@@ -238,7 +241,8 @@ def _jpeg_ends(data: bytes) -> bool:
 
 
 def _png_is_whole(data: bytes) -> bool:
-    return any(kind == b"IEND" for kind in _png_chunks(data))
+    chunks = list(_png_chunks(data))
+    return chunks[:1] == [b"IHDR"] and b"IEND" in chunks
 
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ def run(pictures: Sequence[Input], job: Job) -> None:
     with ResultsFile(path) as results, Bar("predicting", total=len(pictures), unit="pictures") as bar:
         for poses in job.estimator.stream(tasks()):
             one, picture = waiting.popleft()
-            rows = poses.to_coco(job.image_id(one.name), category_id=job.category_id)
+            rows = job.rows(poses, one.name, job.image_id(one.name))
             results.add(row | {"file_name": one.name} for row in rows)
             people[one.name] = len(poses)
             _draw(one, picture, poses, job)

@@ -6,10 +6,12 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rdpose.detection import DetectionsFile
 from rdpose.detection.boxes_file import PERSON
 from rdpose.inference.estimator import PoseEstimator
+from rdpose.structures import Poses
 
 
 @dataclass
@@ -36,10 +38,13 @@ class Job:
         self.num_unreadable += 1
         print(f"left out: {error}", file=sys.stderr)
 
-    @property
-    def category_id(self) -> int:
-        """The number that the boxes' file gives to people, or else COCO's: results are measured beside it."""
-        return self.boxes.category_id if self.boxes else PERSON
+    def rows(self, poses: Poses, name: str, image_id: int | str) -> list[dict[str, Any]]:
+        """The results of the picture or frame called `name`; where its boxes are annotations, with their ids."""
+        if self.boxes is None:
+            return poses.to_coco(image_id, category_id=PERSON)
+        ids = self.boxes.person_ids(name, poses.boxes_xyxy)
+        rows = poses.to_coco(image_id, category_id=self.boxes.category_id)  # results are measured beside the file
+        return [row if own is None else row | {"annotation_id": own} for row, own in zip(rows, ids, strict=True)]
 
     def image_id(self, name: str) -> int | str:
         """The number by which the boxes' file knows a picture, or else the picture's name."""

@@ -72,7 +72,8 @@ def predict(
         draw: write drawn pictures and videos.
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
             first look's, which is then taken once more.
-        keep_duplicates: a pose for every box, also where two of a picture led to the same person.
+        keep_duplicates: a pose for every box, also where two of a picture led to the same person. Boxes of an
+            annotation file are a person's each, so all of theirs are kept.
         backbone, flip, zoom, device: as `rdpose.load` takes them.
         overwrite: take the place of files that are in `out` already.
 
@@ -96,7 +97,7 @@ def predict(
         device=device,
         flip=flip,
         zoom=zoom,
-        keep_duplicates=keep_duplicates,
+        keep_duplicates=keep_duplicates or (file is not None and file.names_people),
     )
     with _stoppable() as stop:
         job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, stop=stop)

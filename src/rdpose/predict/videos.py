@@ -55,7 +55,7 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
             frame = waiting.popleft()
             poses = replace(poses, ids=tracker.update(poses, frame.seconds))
             more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
-            results.add(row | more for row in poses.to_coco(frame.index, category_id=job.category_id))
+            results.add(row | more for row in job.rows(poses, f"{one.name}/{frame.index}", frame.index))
             if writer:
                 writer.write(draw(frame.picture, poses), frame.seconds)
             bar.advance()

@@ -6,6 +6,7 @@ write([Path("results.json")], Path("person_keypoints_val2017.json"), Path("image
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from rdpose import evaluation
@@ -21,7 +22,13 @@ __all__ = ["Analysis", "analyse", "write"]
 
 
 def write(
-    results: Sequence[Path], annotations: Path, images: Path | None, out: Path, *, skeleton: Skeleton | None = None
+    results: Sequence[Path],
+    annotations: Path,
+    images: Path | None,
+    out: Path,
+    *,
+    skeleton: Skeleton | None = None,
+    names: Sequence[str] | None = None,
 ) -> Path:
     """Write the report on one results file, or on two side by side.
 
@@ -31,14 +38,15 @@ def write(
         images: folder or zip of the pictures; None leaves out the cases.
         out: the HTML file; folders are made.
         skeleton: the joints with their sigmas; left out, those that the annotations name.
+        names: how the page calls each results file; left out, by the parts of their paths that differ.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or not what it should be, it labels nobody, or there are not
-            one or two results.
+            one or two different results with a name for each.
     """
     if not 1 <= len(results) <= 2:
         raise ValueError(f"a report is made of one results file, or of two side by side; got {len(results)}")
-    labels = _labels(results)
+    labels = _labels(results) if names is None else _checked(names, results)
     truth = annotation_files.read(annotations, images or "", skeleton=skeleton)
     if not truth.labelled.any():
         raise ValueError(f"{annotations} labels nobody: a report needs people to compare the results with")
@@ -61,9 +69,28 @@ def write(
 
 
 def _labels(results: Sequence[Path]) -> list[str]:
-    """The files' names, with their folders where two have one name."""
-    stems = [Path(path).stem for path in results]
-    return stems if len(set(stems)) == len(stems) else [str(Path(path).with_suffix("")) for path in results]
+    """The files' names; where two have one name, the folders that differ: out/plain/results and out/ours/results are
+    `plain` and `ours`."""
+    paths = [Path(path).absolute().with_suffix("").parts for path in results]
+    if len({path[-1] for path in paths}) == len(paths):
+        return [path[-1] for path in paths]
+    if paths[0] == paths[1]:
+        raise ValueError(f"{results[0]} is named twice: a report sets two different results files side by side")
+    shortest = min(map(len, paths))
+    start = min(_num_alike(*paths), shortest - 1)
+    same = min(_num_alike(*(path[::-1] for path in paths)), shortest - 1 - start)
+    return ["/".join(path[start : len(path) - same]) for path in paths]
+
+
+def _num_alike(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many parts two paths begin with that are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def _checked(names: Sequence[str], results: Sequence[Path]) -> list[str]:
+    if len(names) != len(results) or len(set(names)) != len(names) or not all(names):
+        raise ValueError(f"names are {list(names)}: give another name to each of {len(results)} results files")
+    return list(names)
 
 
 def _cases(analyses: Sequence[Analysis], truth: People) -> dict[str, list[cases.Case]]:

@@ -56,8 +56,8 @@ def render(content: Content) -> str:
 
 def _table(scores: Sequence[Scores]) -> str:
     """Figures down, results across, which fits a phone; of two results the better figure is bold."""
-    heads = [score.name for score in scores] + (["change"] if len(scores) == 2 else [])
-    rows = ["<tr><th></th>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"]
+    heads = "".join(f'<th class="name">{escape(score.name)}</th>' for score in scores)
+    rows = [f"<tr><th></th>{heads}{'<th>change</th>' if len(scores) == 2 else ''}</tr>"]
     for name in scores[0].figures:
         values = [score.figures[name] for score in scores]
         cells = [_cell(value, len(values) > 1 and value == max(values)) for value in values]
