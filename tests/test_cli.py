@@ -245,7 +245,7 @@ def test_an_interruption_says_how_to_go_on(tiny_config: Path, places: list[str],
 
     monkeypatch.setattr(trainer.Run, "train_epoch", interrupted)
     _, said = run(capsys, "train", tiny_config, *places, status=130)
-    assert said.strip() == "rdpose: interrupted; `rdpose train` goes on with --resume"
+    assert said.splitlines()[-1] == "rdpose: interrupted; `rdpose train` goes on with --resume"
     monkeypatch.setattr(prediction, "predict", interrupted)
     _, said = run(capsys, "predict", "train", status=130)
     assert said.strip() == "rdpose: interrupted"

@@ -11,9 +11,8 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor
-
 from recipes.bundled import graph
+from torch import Tensor
 
 from rdpose.checkpoints import native
 from rdpose.inference.estimator import SHIPPED
