@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +25,8 @@ DETECTOR_SIDE, SURE, SAME_BOX = 320, 0.35, 0.6
 BATCHES = (8, 4, 2, 1)
 """Batch sizes that the pose network is compiled for."""
 
+See = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""A picture (height, width, 3) RGB uint8 -> every box (n, 4) xyxy in it, doubles too, and its score (n,)."""
 Look = Callable[[np.ndarray], Tensor]
 """Crops (n, 256, 192, 3) RGB uint8 -> heatmaps (n, 17, 64, 48) float32."""
 
@@ -39,25 +41,15 @@ def load(models: Path, *, threads: int = 1) -> Teachers:
     """The two networks in a folder, for so many threads."""
     import openvino
 
-    core = openvino.Core()
-    options = {
-        "ENABLE_CPU_PINNING": False,  # two processes would else share one core
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    detector = core.compile_model(
-        core.read_model(next((models / "picodet_s_320_pedestrian").glob("*.xml"))), "CPU", options
-    )
+    core, options = openvino.Core(), runtime_options(threads)
+    see = picodet(models / "picodet_s_320_pedestrian", threads=threads)
     network, compiled = core.read_model(models / "tinypose_256x192/model.xml"), {}
     for size in BATCHES:
         network.reshape({network.inputs[0]: [size, 3, *CROP_WH[::-1]]})
         compiled[size] = core.compile_model(network, "CPU", options)
 
     def find(picture: np.ndarray) -> np.ndarray:
-        side = (DETECTOR_SIDE, DETECTOR_SIDE)
-        found = detector(normalised(cv2.resize(picture, side)[None]))
-        return boxes_of(found[0][0], found[1][0, 0], picture.shape[1::-1])
+        return boxes_of(*see(picture), picture.shape[1::-1])
 
     def look(crops: np.ndarray) -> Tensor:
         parts, start = [], 0
@@ -70,6 +62,30 @@ def load(models: Path, *, threads: int = 1) -> Teachers:
     return Teachers(find, look)
 
 
+def picodet(folder: Path, *, threads: int = 1) -> See:
+    """PicoDet-S for pedestrians, which sees the picture stretched to a square."""
+    import openvino
+
+    core = openvino.Core()
+    network = core.compile_model(core.read_model(next(folder.glob("*.xml"))), "CPU", runtime_options(threads))
+
+    def see(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = network(normalised(cv2.resize(picture, (DETECTOR_SIDE, DETECTOR_SIDE))[None]))
+        return found[0][0] * np.tile(picture.shape[1::-1], 2) / DETECTOR_SIDE, found[1][0, 0]
+
+    return see
+
+
+def runtime_options(threads: int) -> dict[str, Any]:
+    """What OpenVINO is told about a network that labels: the same answers on every machine."""
+    return {
+        "ENABLE_CPU_PINNING": False,  # two processes would else share one core
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+
+
 def normalised(pictures: np.ndarray) -> np.ndarray:
     """(n, 3, height, width) float32 of pictures (n, height, width, 3) RGB uint8, as both networks take them."""
     mean, deviation = (np.array(values, np.float32) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
@@ -78,15 +94,17 @@ def normalised(pictures: np.ndarray) -> np.ndarray:
 
 def boxes_of(boxes: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
     """(n, 4) xyxy in the picture: the detector's boxes (m, 4) that are sure and no double of a surer one."""
-    width, height = size_wh
-    boxes = boxes * np.array([width, height, width, height]) / DETECTOR_SIDE
-    sure = scores > SURE
-    boxes, scores = np.clip(boxes[sure], 0, [width, height, width, height]), scores[sure]
-    if not len(boxes):
-        return np.zeros((0, 4), np.float32)
+    inside = np.clip(boxes, 0, np.tile(size_wh, 2))
+    return suppress(inside, scores, lowest=SURE)[:, :4].astype(np.float32)
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, *, lowest: float) -> np.ndarray:
+    """(n, 5) xyxy and score, surest first: the boxes (m, 4) above a score that are no double of a surer one."""
+    likely = scores > lowest
+    boxes, scores = boxes[likely], scores[likely]
     xywh = np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    kept = np.array(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), SURE, SAME_BOX)).reshape(-1)
-    return boxes[kept].astype(np.float32)
+    kept = np.array(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, SAME_BOX), dtype=int).reshape(-1)
+    return np.column_stack([boxes[kept], scores[kept]]).astype(np.float64)
 
 
 def crops_of(picture: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
