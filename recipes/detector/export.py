@@ -14,6 +14,7 @@ import argparse
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -82,22 +83,20 @@ def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def export(shipped: Shipped, path: Path) -> None:
     """Write the file: torch's exporter first, then large weights become int8 and a quotient."""
     example = torch.zeros(2, 3, SIDE_PX, SIDE_PX, dtype=torch.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that writes plain operations
-        torch.onnx.export(
-            shipped,
-            (example,),
-            str(path),
-            input_names=["image"],
-            output_names=["boxes", "scores"],
-            dynamic_axes={name: {0: "batch"} for name in ("image", "boxes", "scores")},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    names = ("image", "boxes", "scores")
+    free = {name: {0: "batch"} for name in names}
+    trace(shipped, example, path, input_names=names[:1], output_names=names[1:], dynamic_axes=free)
     model = onnx.load(path)
     store_whole(model.graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
+
+
+def trace(network: nn.Module, example: Tensor, path: Path, **names: Any) -> None:
+    """Write a network as torch's tracing exporter does: plain operations, sizes as constants."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (example,), str(path), opset_version=OPSET, dynamo=False, **names)
 
 
 def store_whole(graph: onnx.GraphProto) -> None:

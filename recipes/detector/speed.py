@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
-from recipes.detector.export import OPSET, session
+from recipes.detector.export import session, trace
 from recipes.detector.nanodet import SIDE_PX
 from recipes.detector.package import evaluate, read_graph
 from torch import Tensor, nn
@@ -47,9 +47,7 @@ def main() -> None:
     normalised = (square.astype(np.float32) - 120) / 58
     with tempfile.TemporaryDirectory() as folder:
         original = Path(folder) / "original.onnx"
-        torch.onnx.export(
-            Original(options.graph), (torch.from_numpy(normalised),), original, opset_version=OPSET, dynamo=False
-        )
+        trace(Original(options.graph), torch.from_numpy(normalised), original)
         runs = {
             "ours, onnxruntime": in_onnxruntime(options.model, square),
             "the package's graph, onnxruntime": in_onnxruntime(original, normalised),
