@@ -15,7 +15,17 @@ import typer
 
 from rdpose.config.defaults import MIN_SCORE
 from rdpose.utils import malloc
-from rdpose.utils.command_line import refuse_options, sentence
+from rdpose.utils.command_line import (
+    Backbone,
+    Config,
+    DetectorName,
+    KeepDuplicates,
+    MinScore,
+    Overrides,
+    Sources,
+    refuse_options,
+    sentence,
+)
 
 app = typer.Typer(
     name="rdpose",
@@ -24,23 +34,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Config = Annotated[Path, typer.Argument(help="Settings file, ours or the HRNet family's.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, or KEY value as in the HRNet family.")]
-Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, zips, patterns, videos, camera numbers, URLs.")]
-DetectorName = Annotated[
-    str | None,
-    typer.Option(
-        help="Instead of the bundled detector: dfine, rtdetr, a hub name, a folder, a file .onnx; or whole: each "
-        "picture is one person."
-    ),
-]
-Backbone = Annotated[
-    str | None, typer.Option(help="The backbone of your own that the weights are built on: package.module:factory.")
-]
-MinScore = Annotated[float, typer.Option(help="Skip boxes with a lower score.")]
-KeepDuplicates = Annotated[
-    bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
-]
 FREE = {"ignore_unknown_options": True}
 INTERRUPTED = 130
 
@@ -144,9 +137,7 @@ def report(
 @app.command()
 def predict(
     sources: Sources,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", help="Network; by default the bundled one.")
-    ] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", "-w", help="By default the bundled network.")] = None,
     backbone: Backbone = None,
     boxes: Annotated[Path | None, typer.Option(help="File of boxes: COCO detections or annotations.")] = None,
     detector: DetectorName = None,
@@ -154,14 +145,18 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.")] = Path("predictions"),
     pictures: Annotated[bool, typer.Option(help="Write drawn pictures and videos.")] = True,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write heatmaps of each person too.")] = False,
+    conf: Annotated[float, typer.Option(help="Draw keypoints from this confidence on.")] = 0.3,
+    style: Annotated[str, typer.Option(help="Colours: person, side, parts, chunhua or xiaochu.")] = "person",
+    show: Annotated[bool, typer.Option("--show", help="Show videos and cameras in a window; q ends it.")] = False,
     keep_duplicates: KeepDuplicates = False,
     flip: Annotated[bool | None, typer.Option(help="Average with the mirrored crop; by default as trained.")] = None,
     zoom: Annotated[bool, typer.Option(help="Look again at what the weights say; without it half the time.")] = True,
+    batch_size: Annotated[int, typer.Option(help="People that go through the network at once.")] = 32,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that --out already holds.")] = False,
 ) -> None:
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
-    from rdpose.predict import run
+    from rdpose.predict import job, run
 
     summary = run.predict(
         sources,
@@ -173,18 +168,15 @@ def predict(
         min_score=min_score,
         draw=pictures,
         heatmaps=heatmaps,
+        look=job.Look(conf, style, show),
         keep_duplicates=keep_duplicates,
         flip=flip,
         zoom=None if zoom else (),
+        batch_size=batch_size,
         device=device,
         overwrite=overwrite,
     )
-    for file in summary.files:
-        print(f"results: {file}")
-    for line in summary.lines:
-        print(line, file=sys.stderr)
-    if summary.interrupted or summary.num_unreadable:
-        raise typer.Exit(130 if summary.interrupted else 1)
+    raise typer.Exit(summary.tell())
 
 
 @app.command(context_settings=FREE)

@@ -31,6 +31,7 @@ from rdpose.inference.tracking import Tracker
 from rdpose.io import heif, images
 from rdpose.io.video import Video, VideoWriter
 from rdpose.models import builders
+from rdpose.predict.job import Look
 from rdpose.predict.run import predict
 from rdpose.predict.writers import ResultsFile, check_free
 from rdpose.report import write
@@ -299,6 +300,48 @@ def test_a_cameras_picture_is_answered_before_the_next_is_taken(
     assert len(read(tmp_path / "out/camera0.json")) == 3
     assert summary.lines == ("1 person in 3 frames of camera0",)
     assert "camera0: Ctrl-C ends it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("conf", "style"), [("0.0", "person"), ("0.0", "chunhua"), ("1.1", "person")])
+def test_poses_are_drawn_as_asked_for(weights: Path, folder: Path, tmp_path: Path, conf: str, style: str) -> None:
+    options = ["--weights", weights, "--detector", "whole", "--batch-size", "1", "--out", tmp_path / "out"]
+    source = folder / "other.png"
+    with pytest.raises(SystemExit):
+        cli.main(list(map(str, ["predict", source, *options, "--conf", conf, "--style", style])))
+    picture = images.read(source)
+    (poses,) = structures.read_results(tmp_path / "out/results.json").values()
+    drawn = images.read(tmp_path / "out/other.png")
+    assert np.array_equal(drawn, structures.draw(picture, poses, min_confidence=float(conf), style=style))
+    assert np.array_equal(drawn, picture) == (conf == "1.1")
+
+
+def test_drawing_that_cannot_be_is_told(weights: Path, folder: Path, street: Path, tmp_path: Path, capsys) -> None:
+    def told(*arguments: str | Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            cli.main(["predict", *map(str, arguments), "--weights", str(weights), "--out", str(tmp_path / "out")])
+        assert end.value.code == 1
+        return capsys.readouterr().err
+
+    assert "there is no style 'nice' of drawing; there are person, side" in told(folder, "--style", "nice")
+    assert "--show is for videos and cameras, and " in told(folder, "--show")
+    assert "batch_size is 0: give 1 or more" in told(folder, "--batch-size", "0")
+    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        assert "opencv-python-headless does not have: pip uninstall opencv-python-headless" in told(street, "--show")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_is_shown_until_q(weights: Path, street: Path, tmp_path: Path, monkeypatch) -> None:
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "GUI: QT5")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cv2, "imshow", lambda _title, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda _milliseconds: ord("q") if len(shown) == 2 else -1)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: shown.append(np.zeros(0)))
+    summary = predict([str(street)], weights=weights, out=tmp_path, detector="whole", draw=False, look=Look(show=True))
+    assert summary.interrupted
+    assert shown[0].shape == (72, 96, 3)
+    assert shown[-1].size == 0
+    assert len(shown) < 12
 
 
 def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Path, capsys) -> None:

@@ -13,7 +13,7 @@ from rdpose.inference.estimator import Task
 from rdpose.predict.job import Job, count
 from rdpose.predict.sources import Input
 from rdpose.predict.writers import PICTURES_RESULTS, ResultsFile, picture_place
-from rdpose.structures import Poses, draw
+from rdpose.structures import Poses
 from rdpose.utils.progress import Bar
 
 MOST_HEATMAPS = 12
@@ -71,7 +71,7 @@ def _summarise(people: dict[str, int], job: Job) -> None:
 
 def _draw(one: Input, picture: np.ndarray, poses: Poses, job: Job) -> None:
     if job.draw:
-        drawing.save(picture_place(job.out, one.name), draw(picture, poses))
+        drawing.save(picture_place(job.out, one.name), job.look.draw(picture, poses))
     if job.heatmaps and len(poses):
         crops, maps = job.estimator.heatmaps(picture, name=one.name)
         pairs = list(zip(crops, maps.max(axis=1), strict=True))[:MOST_HEATMAPS]

@@ -8,10 +8,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rdpose.detection import DetectionsFile
 from rdpose.detection.boxes_file import PERSON
+from rdpose.drawing.colors import ALIASES, STYLES
 from rdpose.inference.estimator import PoseEstimator
-from rdpose.structures import Poses
+from rdpose.structures import Poses, draw
+
+
+@dataclass(frozen=True)
+class Look:
+    """How poses are drawn, and where they are shown beside the files.
+
+    Raises:
+        ValueError: the style is unknown.
+    """
+
+    min_confidence: float = 0.3
+    """Joints from this confidence on are solid, hollow down to a third of it, and left out below."""
+    style: str = "person"
+    show: bool = False
+    """Videos and cameras also come in a window."""
+
+    def __post_init__(self) -> None:
+        if self.style not in (*STYLES, *ALIASES):
+            raise ValueError(f"there is no style {self.style!r} of drawing; there are {', '.join((*STYLES, *ALIASES))}")
+
+    def draw(self, picture: np.ndarray, poses: Poses) -> np.ndarray:
+        """The picture (height, width, 3) RGB uint8 with its poses."""
+        return draw(picture, poses, min_confidence=self.min_confidence, style=self.style)
 
 
 @dataclass
@@ -24,6 +50,7 @@ class Job:
     out: Path
     draw: bool
     heatmaps: bool
+    look: Look
     stop: threading.Event
     """Set when people want it to end."""
     files: list[Path] = field(default_factory=list)

@@ -10,6 +10,7 @@ comes. A picture or video that cannot be read is named, left out and counted; th
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,9 +24,9 @@ from rdpose.detection import DetectionsFile
 from rdpose.inference import estimator as estimators
 from rdpose.models.user_backbone import Factory
 from rdpose.predict import sources as inputs
-from rdpose.predict import unread, writers
+from rdpose.predict import unread, window, writers
 from rdpose.predict.box_checks import COUNTED_FROM, CheckedDetector
-from rdpose.predict.job import Job, count
+from rdpose.predict.job import Job, Look, count
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Summary:
     lines: tuple[str, ...] = ()
     """What was found where, and what was left out, a sentence each; nothing where nothing could be read."""
 
+    def tell(self) -> int:
+        """Print where results lie and, on standard error, the sentences; gives the command's exit status."""
+        for file in self.files:
+            print(f"results: {file}")
+        for line in self.lines:
+            print(line, file=sys.stderr)
+        return 130 if self.interrupted else int(self.num_unreadable > 0)
+
 
 def predict(
     sources: Sequence[str],
@@ -54,9 +63,11 @@ def predict(
     min_score: float = detection.MIN_SCORE,
     draw: bool = True,
     heatmaps: bool = False,
+    look: Look = Look(),  # noqa: B008, frozen
     keep_duplicates: bool = False,
     flip: bool | None = None,
     zoom: Sequence[str] | None = None,
+    batch_size: int = 32,
     device: str | None = None,
     overwrite: bool = False,
 ) -> Summary:
@@ -72,9 +83,10 @@ def predict(
         draw: write drawn pictures and videos.
         heatmaps: also write what the network says of each person of a picture, into `out`/heatmaps; they are the
             first look's, which is then taken once more.
+        look: how poses are drawn, and whether videos are shown in a window.
         keep_duplicates: a pose for every box, also where two of a picture led to the same person. Boxes of an
             annotation file are a person's each, so all of theirs are kept.
-        backbone, flip, zoom, device: as `rdpose.load` takes them.
+        backbone, flip, zoom, batch_size, device: as `rdpose.load` takes them.
         overwrite: take the place of files that are in `out` already.
 
     Raises:
@@ -84,6 +96,7 @@ def predict(
     """
     found = inputs.find(sources, out=out, draw=draw)
     _check(found, boxes, detector, heatmaps)
+    _check_window(found, look)
     if not overwrite:
         for one in found:
             writers.check_free(out, one.name, is_picture=one.is_picture, draw=draw)
@@ -98,9 +111,10 @@ def predict(
         flip=flip,
         zoom=zoom,
         keep_duplicates=keep_duplicates or (file is not None and file.names_people),
+        batch_size=batch_size,
     )
     with _stoppable() as stop:
-        job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, stop=stop)
+        job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, look=look, stop=stop)
         _run(found, job)
         name = boxes or detector or "bundled detector"
         notes = [*job.lines, *(f"{name}: {note}" for note in where.doubts.notes(min_score)), *_unread(sources, job)]
@@ -128,6 +142,13 @@ def _check(found: Sequence[inputs.Input], boxes: str | Path | None, detector: st
     videos = [one for one in found if not one.is_picture]
     if heatmaps and videos:
         raise ValueError(f"heatmaps are drawn of pictures, and {videos[0].source} is none; leave --heatmaps out")
+
+
+def _check_window(found: Sequence[inputs.Input], look: Look) -> None:
+    if look.show and all(one.is_picture for one in found):
+        raise ValueError(f"--show is for videos and cameras, and {found[0].source} is a picture; leave it out")
+    if look.show:
+        window.check()
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
+
 from rdpose.inference.estimator import Task
 from rdpose.inference.tracking import Tracker
 from rdpose.io.video import Frame, Video, VideoWriter
+from rdpose.predict import window
 from rdpose.predict.job import Job, count
 from rdpose.predict.sources import Input
 from rdpose.predict.writers import ResultsFile, places
-from rdpose.structures import draw
 from rdpose.utils.progress import Bar
 
 
@@ -46,6 +48,8 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
         writer = stack.enter_context(VideoWriter(place, fps=video.fps)) if job.draw else None
         results = stack.enter_context(ResultsFile(results_path))
         bar = stack.enter_context(Bar(one.name, total=video.num_frames, unit="frames", quiet=video.live))
+        if job.look.show:
+            stack.callback(window.close)
         if video.live:
             print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
         # A camera's picture is answered before the next one is taken.
@@ -56,8 +60,7 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
             poses = replace(poses, ids=tracker.update(poses, frame.seconds))
             more = {"file_name": one.name, "seconds": round(frame.seconds, 4)}
             results.add(row | more for row in job.rows(poses, f"{one.name}/{frame.index}", frame.index))
-            if writer:
-                writer.write(draw(frame.picture, poses), frame.seconds)
+            _show(frame, job.look.draw(frame.picture, poses) if writer or job.look.show else None, writer, job)
             bar.advance()
         job.num_people += tracker.num_people
         people = count(tracker.num_people, "person", "people")
@@ -65,6 +68,16 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
         _say_if_short(one, video, bar.done, job)
         _say_if_unknown(one, bar.done, job)
     job.files.append(results_path)
+
+
+def _show(frame: Frame, drawn: np.ndarray | None, writer: VideoWriter | None, job: Job) -> None:
+    """A drawn frame into the video and the window, where they are asked for."""
+    if drawn is None:
+        return
+    if writer:
+        writer.write(drawn, frame.seconds)
+    if job.look.show and not window.show(drawn):
+        job.stop.set()
 
 
 def _tasks(one: Input, frames: Iterable[Frame], waiting: deque[Frame], job: Job) -> Iterator[Task]:

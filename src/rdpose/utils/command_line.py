@@ -1,11 +1,32 @@
-"""What a command line says of errors and of options that it does not have."""
+"""The arguments that several commands take, and what a command line says of errors and of unknown options."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Config = Annotated[Path, typer.Argument(help="Settings file, ours or the HRNet family's.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, or KEY value as in the HRNet family.")]
+Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, zips, patterns, videos, camera numbers, URLs.")]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of the bundled detector: dfine, rtdetr, a hub name, a folder, a file .onnx; or whole: each "
+        "picture is one person."
+    ),
+]
+Backbone = Annotated[
+    str | None, typer.Option(help="The backbone of your own that the weights are built on: package.module:factory.")
+]
+MinScore = Annotated[float, typer.Option(help="Skip boxes with a lower score.")]
+KeepDuplicates = Annotated[
+    bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
+]
 
 
 def sentence(error: Exception) -> str:
