@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -158,23 +159,19 @@ def predict(
     """Find people in pictures and videos; exits with 1 if a picture could not be read, 130 if interrupted."""
     from rdpose.predict import job, run
 
-    summary = run.predict(
-        sources,
-        out=out,
+    find = partial(run.predict, sources, out=out, overwrite=overwrite, draw=pictures, heatmaps=heatmaps)
+    summary = find(
         weights=weights,
         backbone=backbone,
         boxes=boxes,
         detector=detector,
         min_score=min_score,
-        draw=pictures,
-        heatmaps=heatmaps,
         look=job.Look(conf, style, show),
         keep_duplicates=keep_duplicates,
         flip=flip,
         zoom=None if zoom else (),
         batch_size=batch_size,
         device=device,
-        overwrite=overwrite,
     )
     raise typer.Exit(summary.tell())
 

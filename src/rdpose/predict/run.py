@@ -97,22 +97,14 @@ def predict(
     found = inputs.find(sources, out=out, draw=draw)
     _check(found, boxes, detector, heatmaps)
     _check_window(found, look)
-    if not overwrite:
-        for one in found:
-            writers.check_free(out, one.name, is_picture=one.is_picture, draw=draw)
+    for one in () if overwrite else found:
+        writers.check_free(out, one.name, is_picture=one.is_picture, draw=draw)
     file = DetectionsFile.read(boxes) if boxes else None
-    floor = min(min_score, COUNTED_FROM)
-    where = CheckedDetector(file or detection.load(detector, min_score=floor, device=device), min_score)
-    estimator = estimators.load(
-        weights,
-        backbone=backbone,
-        detector=where,
-        device=device,
-        flip=flip,
-        zoom=zoom,
-        keep_duplicates=keep_duplicates or (file is not None and file.names_people),
-        batch_size=batch_size,
-    )
+    finder = file or detection.load(detector, min_score=min(min_score, COUNTED_FROM), device=device)
+    where = CheckedDetector(finder, min_score)
+    keep = keep_duplicates or (file is not None and file.names_people)
+    looks = {"flip": flip, "zoom": zoom, "keep_duplicates": keep, "batch_size": batch_size}
+    estimator = estimators.load(weights, backbone=backbone, detector=where, device=device, **looks)  # type: ignore
     with _stoppable() as stop:
         job = Job(estimator, file, out, draw=draw, heatmaps=heatmaps, look=look, stop=stop)
         _run(found, job)
