@@ -5,8 +5,8 @@
 
 The chain is written here as small libraries do it: one picture at a time through the detector, one crop at a time
 through the network (ONNX Runtime, both), heatmaps read joint by joint. Ours runs the same network in torch, ONNX
-Runtime, OpenVINO and 8 bits; the detector is ONNX Runtime's in all of them. Nothing is mirrored. All sides read the
-same files, write a results file, and must find the same joints (8 bits only about). They take turns.
+Runtime and OpenVINO; the detector is ONNX Runtime's in all of them. Nothing is mirrored. All sides read the same files,
+write a results file, and must find the same joints. They take turns.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ from rdpose.predict.run import predict
 from rdpose.utils import malloc
 
 PICTURES = 40
-CALIBRATION = 30
-"""Pictures that the ranges of 8 bits are read off."""
 NEIGHBOURS_FROM = 0.3
 """Score of the boxes that a crop is told."""
 
@@ -121,15 +119,12 @@ def rendered(place: Path) -> Path:
 def make_sides(place: Path, pictures: list[Path]) -> list[Side]:
     """The chain, then ours in each engine."""
     weights = shipped_weights()
-    sample = str(pictures[0].parent)
-    export(weights, place / "network.onnx", format="onnx")
-    export(weights, place / "network", format="openvino")
-    export(weights, place / "int8", format="openvino", int8=True, calibrate=sample)
+    export(weights, place / "network.onnx")
+    export(weights, place / "network.xml", format="openvino")
     engines = {
         "torch": weights,
         "ONNX Runtime": None,
-        "OpenVINO": next((place).glob("network*.xml")),
-        "OpenVINO, 8 bits": next((place).glob("int8*.xml")),
+        "OpenVINO": place / "network.xml",
     }
     ours = [
         Side(f"rdpose predict, {name}", partial(run_ours, pictures=pictures, weights=network))

@@ -45,6 +45,7 @@ SHORT = {
     "benchmarks/training_step.py": "--size 32 32 --steps 1",
     "benchmarks/tracking.py": "--videos 1 --frames 5 --people 2",
     "benchmarks/pipeline.py": "--help",  # exporting HRNet takes minutes
+    "benchmarks/photographs.py": "--help",  # so does exporting the bundled network
     "benchmarks/video_memory.py": "--frames 60",
 }
 """Options that make a benchmark short."""

@@ -24,5 +24,6 @@ wait $!
 "$python" -m recipes.bundled.held_out --shared "$shared/data"
 "$python" -m recipes.bundled.crowds --shared "$shared/data"
 "$python" -m rdpose train recipes/bundled/main.yaml name=main --resume
-"$python" -m recipes.bundled.ship output/taught/mobilenet_fpn/main/final_state.safetensors
+"$python" -m rdpose train recipes/bundled/crowds.yaml name=crowds --resume
+"$python" -m recipes.bundled.ship output/taught/mobilenet_fpn/{main,crowds}/final_state.safetensors
 "$python" -m recipes.bundled.figures src/rdpose/weights/bundled.safetensors teacher --shared "$shared"

@@ -44,6 +44,11 @@ def test_how_large_a_step_is_for_a_parameter_of_some_size(size: float, times: fl
     assert size_of(torch.tensor([size, -size])) == pytest.approx(times)
 
 
+def test_fresh_parameters_take_the_rate_that_is_asked_for_them() -> None:
+    assert size_of(torch.zeros(3), 12.0) == 12
+    assert size_of(torch.tensor([0.1, -0.1]), 12.0) == pytest.approx(2)
+
+
 @pytest.mark.parametrize("relative", [False, True])
 def test_relative_steps_are_the_rate_times_the_size_at_the_start(relative: bool) -> None:
     network = nn.ModuleDict({"small": nn.Conv2d(1, 1, 1), "large": nn.Conv2d(1, 1, 1)})

@@ -158,6 +158,8 @@ class TrainSettings(Group):
     """Learning rate."""
     relative_lr: bool = False
     """Parameters step in proportion to their size as drawn, before model.init: layers of few inputs step further."""
+    fresh_lr: Positive = 1.0
+    """With relative_lr: how many times the rate those take that are drawn near zero, such as the maps of boxes."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""

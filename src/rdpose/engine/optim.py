@@ -30,7 +30,7 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
         first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)] if kernels else []
         moved = {id(kernel) for kernel in kernels}
         trained = [parameter for parameter in trained if id(parameter) not in moved]
-    sizes = {p: size_of(p) if settings.relative_lr else 1.0 for p in trained}
+    sizes = {p: size_of(p, settings.fresh_lr) if settings.relative_lr else 1.0 for p in trained}
     groups = [
         {"params": [p for p in some if sizes[p] == size], "weight_decay": decay, "scale": size}
         for some, decay in (
@@ -48,14 +48,14 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
     return [*first, kind(groups, lr=settings.lr, fused=True)]
 
 
-def size_of(parameter: Tensor) -> float:
+def size_of(parameter: Tensor, fresh: float = 1.0) -> float:
     """What the learning rate is multiplied by for a parameter of this size: its root mean square over `USUAL_SIZE`.
 
     Sizes are those of the network as drawn at random, before `model.init` takes its place. So the number of a layer's
     inputs decides: depthwise kernels step nearly four times as far as others. What is near zero takes a usual step.
     """
     size = float(parameter.detach().square().mean().sqrt()) / USUAL_SIZE
-    return 1.0 if size < FRESH else min(size, LARGEST)
+    return fresh if size < FRESH else min(size, LARGEST)
 
 
 def learning_rate(step: int, steps_per_epoch: int, settings: TrainSettings) -> float:
