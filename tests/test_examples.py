@@ -61,7 +61,7 @@ def test_the_walk_through_of_own_data_trains_on_what_its_example_renders(tmp_pat
     file = EXAMPLES.parent / "experiments/own/rendered.yaml"
     settings = loading.load(file, ["train.epochs=1", "test.flip=false"])
     weights = trainer.train(settings)
-    assert weights == Path("output/own/efficientnet_lite0/rendered/model_best.safetensors")
+    assert weights == Path("output/own/mobilenet_fpn/rendered/model_best.safetensors")
     assert "boxes" not in capsys.readouterr().err
     page = (EXAMPLES.parent / "docs/own-data.md").read_text()
     (block,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "dataset: own" in text)

@@ -93,7 +93,7 @@ def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_fact
         kind = here.parts[here.parts.index("experiments") + 1]
         own = settings.replace("crowds", kind)
         if kind == "own":  # they start from the network inside the package
-            own = own.replace("hrnet_small", "efficientnet_lite0")
+            own = own.replace("hrnet_small", "mobilenet_fpn")
         here.write_text(own.replace("validate_every: 0", "validate_every: 1"))
     run = root / "demo/output/crowds/hrnet_small/demo"
     tester.test_weights(

@@ -21,7 +21,6 @@ from rdpose.checkpoints import native
 from rdpose.config.schema import Settings
 from rdpose.data import synthetic
 from rdpose.engine import tester
-from rdpose.inference.estimator import shipped_weights
 from rdpose.inference.pipeline import Network, open_network
 from rdpose.models import builders
 from rdpose.models.box_conditioning import GAIN
@@ -190,8 +189,12 @@ def test_eight_bits(made: Made, tiny_crowd: Path, tmp_path: Path, capsys) -> Non
 def test_eight_bits_reach_as_far_as_the_activations(tmp_path: Path) -> None:
     """What is cut off after a convolution (here at 0 and 6) must not cost it its bits."""
     annotations = synthetic.write_dataset(tmp_path, num_pictures=8, seed=0, num_people=(2, 3), name="crowd")
-    images, path = tmp_path / "images/crowd", tmp_path / "shipped.onnx"
-    report = export(shipped_weights(), path, int8=True, calibrate=images, annotations=annotations)
+    torch.manual_seed(0)
+    network = builders.build("efficientnet_lite0", "plain", num_joints=17)
+    settings = Settings.model_validate({"model": {"backbone": "efficientnet_lite0", "variant": "plain"}})
+    native.save_weights(tmp_path / "relu6.safetensors", network.state_dict(), settings, COCO_17)
+    images, path = tmp_path / "images/crowd", tmp_path / "relu6.onnx"
+    report = export(tmp_path / "relu6.safetensors", path, int8=True, calibrate=images, annotations=annotations)
     assert report.path == path
 
 

@@ -1,4 +1,4 @@
-"""The bundled pair on the photograph that comes with the package: a golden answer, equal by torch and by ONNX Runtime."""
+"""The bundled pair on the photograph that comes with the package: a golden answer, by torch and by ONNX Runtime."""
 
 from __future__ import annotations
 
