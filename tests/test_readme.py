@@ -108,6 +108,7 @@ def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_fact
     for name in PICTURES:
         drawing.save(root / name, frames[0])
     shutil.copy(root / LABELS, root / "labels.json")
+    shutil.copy(REPOSITORY / "src/rdpose/demo.jpg", root / "photo.jpg")  # with people in it
     with VideoWriter(root / "street.mp4", fps=25) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame, index / 25)

@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 
 import torch
-from recipes.bundled import graph
 from torch import Tensor
 
 from rdpose.checkpoints import native
@@ -40,8 +39,7 @@ def main() -> None:
         "test": before.test.model_copy(update={"zoom": zoom}),
     }
     native.save_weights(options.out, tensors, before.model_copy(update=changes), weights.skeleton)
-    for file in (options.out, graph.write_graph(options.out)):
-        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 
 def mean_in_half(tensors: list[Tensor]) -> Tensor:

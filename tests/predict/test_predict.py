@@ -161,7 +161,7 @@ def test_boxes_by_number_and_by_name(weights: Path, folder: Path, tmp_path: Path
     [
         ([[5, 5, 30, 50], [30, 10, 70, 45], [500, 5, 30, 40]], 0.9, 2, "2 of 3 boxes end beyond their picture"),
         ([[0.1, 0.1, 0.5, 0.8]], 0.9, 1, "1 of 1 boxes are smaller than 2 pixels"),
-        ([[5, 5, 30, 50], [1, 2, 1e30, 1e30]], 0.1, 0, "2 boxes lie below --min-score 0.3 (the best 0.10) and were"),
+        ([[5, 5, 30, 50], [1, 2, 1e30, 1e30]], 0.1, 0, "2 boxes lie below --min-score 0.45 (the best 0.10) and were"),
         ([[1, 2, 1e30, 1e30]], 0.9, 1, "1 of 1 boxes end beyond their picture"),
     ],
 )
@@ -355,7 +355,7 @@ def test_each_video_has_its_own_boxes(weights: Path, street: Path, tmp_path: Pat
     assert counts == [12, 0, 12]
     told = capsys.readouterr().err
     assert "b.mp4: " + str(boxes) + " has no boxes of its frames: its first are of a.mp4/0; rows name" in told
-    assert "a.mp4: " not in told
+    assert "a.mp4: " not in "".join(line for line in told.splitlines() if "frames/s" not in line)
 
 
 def test_a_local_server(weights: Path, folder: Path, street: Path, tmp_path: Path) -> None:
