@@ -6,6 +6,7 @@ Attribute names are those of the published HRNet and ResNet code, so that publis
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import relu6
 
 
 class BasicBlock(nn.Module):
@@ -52,6 +53,11 @@ class Bottleneck(nn.Module):
         y = self.bn3(self.conv3(y))
         y += self.downsample(x)
         return self.relu(y)
+
+
+def cut_relu(x: Tensor) -> Tensor:
+    """ReLU6, in place where no gradient will ask for what was there: half the time on a processor."""
+    return relu6(x, inplace=not x.requires_grad)
 
 
 Block = type[BasicBlock] | type[Bottleneck]

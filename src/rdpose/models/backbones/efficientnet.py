@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu6
 
-from rdpose.models.backbones.blocks import check_image, init_weights
+from rdpose.models.backbones.blocks import check_image, cut_relu, init_weights
 from rdpose.models.backbones.depthwise import DepthwiseConv
 from rdpose.models.backbones.unet import climb, conv_norm, way_up
 
@@ -63,8 +62,8 @@ class MBConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         if self.expand_conv is not None and self.bn0 is not None:
-            y = _relu6(self.bn0(self.expand_conv(y)))
-        y = _relu6(self.bn1(self.depthwise_conv(y)))
+            y = cut_relu(self.bn0(self.expand_conv(y)))
+        y = cut_relu(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
         return x + y if self.residual else y
 
@@ -101,7 +100,7 @@ class EfficientNetUNet(nn.Module):
     def stem(self, image: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, stem_channels, H / 4, W / 4): all blocks down to that size."""
         check_image(image)
-        x = _relu6(self.bn0(self.conv_stem(image)))
+        x = cut_relu(self.bn0(self.conv_stem(image)))
         for block in self.blocks[: self.ends[0]]:
             x = block(x)
         return x
@@ -133,11 +132,6 @@ def _blocks(stages: tuple[Stage, ...]) -> Iterator[MBConv]:
 def efficientnet_lite0() -> EfficientNetUNet:
     """A network for processors that can start from ImageNet weights, 3.3 M parameters."""
     return EfficientNetUNet(LITE0, (48, 64, 96, 96))
-
-
-def _relu6(x: Tensor) -> Tensor:
-    """In place where no gradient will ask for what was there: half the time on a processor."""
-    return relu6(x, inplace=not torch.is_grad_enabled())
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

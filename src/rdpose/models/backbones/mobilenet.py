@@ -18,9 +18,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, relu6
+from torch.nn.functional import interpolate, pad
 
-from rdpose.models.backbones.blocks import check_image
+from rdpose.models.backbones.blocks import check_image, cut_relu
 from rdpose.models.backbones.depthwise import DepthwiseConv
 
 STEM = 56
@@ -53,8 +53,8 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else _relu6(self.expand(x))
-        y = self.project(_relu6(self._filtered(y)))
+        y = x if self.expand is None else cut_relu(self.expand(x))
+        y = self.project(cut_relu(self._filtered(y)))
         return x + y if self.residual else y
 
     def _filtered(self, y: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class MobileNetFPN(nn.Module):
     def stem(self, image: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, stem_channels, H / 4, W / 4): all blocks down to that size."""
         check_image(image)
-        x = _relu6(self.conv_stem(pad(image, (0, 1, 0, 1))))
+        x = cut_relu(self.conv_stem(pad(image, (0, 1, 0, 1))))
         for block in self.blocks[: ENDS[0]]:
             x = block(x)
         return x
@@ -123,7 +123,7 @@ class MobileNetFPN(nn.Module):
                 x = block(x)
             x = x + additions[level] if additions else x
             levels.append(x)
-        levels[-1] = _relu6(self.top(x))
+        levels[-1] = cut_relu(self.top(x))
         read = [lateral(level) for lateral, level in zip(self.lateral, levels, strict=True)]
         y = read[-1]
         for level in reversed(range(3)):
@@ -136,8 +136,3 @@ class MobileNetFPN(nn.Module):
 def mobilenet_fpn() -> MobileNetFPN:
     """A network for processors that can start from MoveNet Thunder's weights, 6.3 M parameters."""
     return MobileNetFPN()
-
-
-def _relu6(x: Tensor) -> Tensor:
-    """In place where no gradient will ask for what was there: half the time on a processor."""
-    return relu6(x, inplace=not x.requires_grad)
