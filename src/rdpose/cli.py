@@ -110,10 +110,12 @@ def evaluate(
 ) -> None:
     """The figures of a results file, without a network."""
     from rdpose import evaluation, skeletons
+    from rdpose.io.parsed import ParsedFile
 
     joints = skeletons.get(skeleton) if skeleton else None
-    print(evaluation.evaluate(results, annotations, metric=metric, skeleton=joints))
-    if left_out := evaluation.left_out(results, annotations):
+    found, truth = ParsedFile(results), ParsedFile(annotations)
+    print(evaluation.evaluate(found, truth, metric=metric, skeleton=joints))
+    if left_out := evaluation.left_out(found, truth):
         print(left_out, file=sys.stderr)
 
 

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 
 from rdpose import drawing, skeletons
 from rdpose.geometry import xyxy_to_xywh
-from rdpose.io import files
 from rdpose.io.image_like import ImageLike, as_rgb
+from rdpose.io.parsed import Rows, result_rows
 from rdpose.skeletons import Skeleton
 
 
@@ -206,7 +206,7 @@ def read_results(path: str | Path, skeleton: Skeleton | None = None) -> dict[int
         FileNotFoundError: there is no such file.
         ValueError: it is no COCO results file, or its joints are not the skeleton's.
     """
-    rows = _read_rows(Path(path))
+    rows = result_rows(path)
     skeleton = skeleton or _by_number_of_joints(rows, path)
     pictures: dict[int | str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -217,17 +217,7 @@ def read_results(path: str | Path, skeleton: Skeleton | None = None) -> dict[int
     return {image_id: Poses.from_coco(people, skeleton) for image_id, people in pictures.items()}
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    rows = files.read_json(path)
-    wanted = ("image_id", "keypoints")
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and all(key in row for key in wanted) for row in rows
-    ):
-        raise ValueError(f"{path} is not a COCO results file: expected a list of objects with image_id and keypoints")
-    return rows
-
-
-def _by_number_of_joints(rows: list[dict[str, Any]], path: str | Path) -> Skeleton:
+def _by_number_of_joints(rows: Rows, path: str | Path) -> Skeleton:
     joints = len(rows[0]["keypoints"]) // 3 if rows else skeletons.COCO_17.num_joints
     for skeleton in skeletons.SKELETONS.values():
         if skeleton.num_joints == joints:

@@ -1,30 +1,11 @@
-"""What the readers share: JSON without polygons, columns, ids, boxes."""
+"""What the readers share: columns, ids, boxes."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from rdpose.data import tables
-
-
-@pytest.mark.parametrize(
-    "segmentation",
-    [[], [[1, 2.5, -3e-5]], [[1, 2], [3, 4]], {"counts": [1, 2], "size": [3, 4]}, {"counts": "a]b", "size": [3]}, None],
-)
-@pytest.mark.parametrize("indent", [None, 1])
-def test_nothing_but_polygons_is_emptied(tmp_path: Path, segmentation: Any, indent: int | None) -> None:
-    last = {"area": 1, "segmentation": segmentation}
-    row = {"segmentation": segmentation, "bbox": [1, 2, 3, 4], "note": 'a "segmentation": [1] in words', "tail": [last]}
-    path = tmp_path / "file.json"
-    path.write_text(json.dumps([row, row], indent=indent))
-    emptied = [] if isinstance(segmentation, list) else segmentation
-    expected = row | {"segmentation": emptied, "tail": [last | {"segmentation": emptied}]}
-    assert tables.read_without_polygons(path) == [expected, expected]
 
 
 def test_columns_and_their_defaults() -> None:

@@ -233,9 +233,9 @@ def test_broken_results_files(content, message, tmp_path, coco_content, save) ->
     ("content", "message"),
     [
         ("", "is empty"),
-        ('{"images": [', "not a whole COCO annotation file"),
-        ("[]", "not a COCO keypoint file"),
-        ('{"images": [], "annotations": [], "categories": []}', "not a COCO keypoint file"),
+        ('{"images": [', "not a whole JSON file"),
+        ("[]", "not in COCO format"),
+        ('{"images": [], "annotations": [], "categories": []}', "lists no pictures"),
         (json.dumps({"images": [{"id": 1}], "categories": [{"id": 1, "name": "dog"}]}), "no category with `keypoints`"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from rdpose import oks
 from rdpose.config.schema import Settings
 from rdpose.data import annotations as annotation_files
-from rdpose.evaluation import misassignment
+from rdpose.evaluation import coco, misassignment
 from rdpose.report import analyse
 from rdpose.robustness import measures
 from rdpose.robustness.benchmarks import Benchmark
@@ -66,7 +66,7 @@ def test_the_command_the_report_and_the_robustness_figures_count_the_same_people
         told.num_misassigned,
         told.num_with_neighbours,
     )
-    benchmark = Benchmark("crowds", path, truth)
+    benchmark = Benchmark("crowds", truth, coco.read_truth(path))
     seen = Seen(np.arange(len(truth)), poses, np.ones(poses.shape[:2]), None)
     assert measures.measure(benchmark, seen, Settings())["misassigned"] == told.rate
     assert misassignment(rows, truth).num_misassigned == told.num_misassigned

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from rdpose.evaluation import evaluate
+from rdpose.evaluation import evaluate, left_out
 from rdpose.skeletons import MPII_16
 
 NAMES = MPII_16.joints
@@ -119,6 +119,7 @@ def test_the_familys_own_prediction_file_is_read(tmp_path, save) -> None:
     scipy.io.savemat(tmp_path / "pred.mat", {"preds": poses + 1})
     found = evaluate(tmp_path / "pred.mat", truth, metric="mpii").figures
     assert found == pytest.approx(evaluate(rows, truth, metric="mpii").figures)
+    assert left_out(tmp_path / "pred.mat", truth) == ""
     scipy.io.savemat(tmp_path / "pred.mat", {"preds": poses[:3]})
     with pytest.raises(ValueError, match=r"pred\.mat holds poses \(3, 16, 2\), .* has 30 people"):
         evaluate(tmp_path / "pred.mat", truth, metric="mpii")

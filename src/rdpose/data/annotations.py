@@ -11,11 +11,12 @@ from typing import Literal
 
 from rdpose.data import coco, mpii
 from rdpose.data.people import People
+from rdpose.io.parsed import AnyFile, opened
 from rdpose.skeletons import Skeleton
 
 
 def read(
-    path: Path | str,
+    source: AnyFile,
     images_dir: Path | str,
     *,
     skeleton: Skeleton | None = None,
@@ -24,7 +25,7 @@ def read(
     """Reads an annotation file.
 
     Args:
-        path: the file.
+        source: the file, or its path.
         images_dir: folder or zip that the file's picture names are relative to.
         skeleton: the joints wanted, found by name among the file's own; None: as the file says.
         format: `coco` (COCO, CrowdPose, OCHuman, PoseTrack18, own sets; see `data.coco`) or `mpii` (see `data.mpii`).
@@ -37,4 +38,4 @@ def read(
         FileNotFoundError: there is no such file.
         ValueError: the file is empty, not of the format, lists no pictures, or its joints do not fit the skeleton.
     """
-    return {"coco": coco, "mpii": mpii}[format].read(path, images_dir, skeleton=skeleton)
+    return {"coco": coco, "mpii": mpii}[format].read(opened(source), images_dir, skeleton=skeleton)

@@ -23,8 +23,8 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data.crops import inside
-from rdpose.data.tables import Rows
 from rdpose.data.transforms import View
+from rdpose.io.parsed import Rows
 from rdpose.skeletons import Skeleton
 
 UNKNOWN = -1.0

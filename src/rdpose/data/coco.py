@@ -21,22 +21,22 @@ import numpy as np
 from rdpose import geometry, skeletons
 from rdpose.data import candidates, categories
 from rdpose.data.people import NO_BOX, NO_PLACE, People, assemble, reorder
-from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, ids, read_without_polygons
+from rdpose.data.tables import boxes, clip_to_pictures, column, find_rows, ids
 from rdpose.geometry import AREA_OF_BOX
+from rdpose.io.parsed import ParsedFile, Rows
 from rdpose.skeletons import Skeleton
 
 
-def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
+def read(file: ParsedFile, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
     """Reads a COCO-format file; `data.annotations.read` says what comes back and what is raised."""
-    content = _lists(path)
-    images = _images(content["images"], path)
-    category, category_ids = categories.people(content["categories"], path)
-    own = skeletons.from_category(category, name=Path(path).stem) if category.get("keypoints") else None
+    path, images = file.path, _images(file.images, file.path)
+    category, category_ids = categories.people(file.categories, path)
+    own = skeletons.from_category(category, name=path.stem) if category.get("keypoints") else None
     if own is None and skeleton is None:
         raise ValueError(f"{path} does not name its joints (`keypoints` of a category); name a skeleton, such as coco")
     wanted = skeleton or own
     assert wanted is not None
-    rows, image_index, skipped = _rows_of_people(content["annotations"], images["image_id"], category_ids, path)
+    rows, image_index, skipped = _rows_of_people(file.annotations, images["image_id"], category_ids, path)
     box = boxes(rows, path)
     clipped = clip_to_pictures(box, images["image_size"][image_index])
     kept = geometry.valid_boxes(clipped)
@@ -61,19 +61,6 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
         category_ids=tuple(sorted(category_ids)) or (1,),
         skipped={reason: count for reason, count in skipped.items() if count},
     )
-
-
-def _lists(path: Path | str) -> dict[str, Rows]:
-    """The lists of a file by name; `annotations` and `categories` may be missing."""
-    names = ("images", "annotations", "categories")
-    content = read_without_polygons(path)
-    lists = {name: content.get(name) or [] for name in names} if isinstance(content, dict) else {}
-    are_rows = all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in lists.values())
-    if not lists or not are_rows:
-        raise ValueError(f"{path} is not in COCO format, an object with the lists {', '.join(names)}")
-    if not lists["images"]:
-        raise ValueError(f"{path} lists no pictures (`images`); is it an annotation file in COCO format?")
-    return lists
 
 
 def _images(rows: Rows, path: Path | str) -> dict[str, np.ndarray]:

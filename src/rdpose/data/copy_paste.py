@@ -18,10 +18,11 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data import annotations as annotation_files
+from rdpose.data import tables
 from rdpose.data.people import People
 from rdpose.data.synthetic import Person, Scene
 from rdpose.data.synthetic.dataset import write_scenes
-from rdpose.io.files import read_json
+from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import COCO_17
 
 LIMB_THICKNESS = 0.13
@@ -50,8 +51,10 @@ class Cutout:
 
 def read_cutouts(annotation_file: Path, images_dir: Path, *, min_height: int = 90, min_joints: int = 8) -> list[Cutout]:
     """The people of a COCO-format file that have polygons, are tall enough and labelled enough."""
-    people = annotation_files.read(annotation_file, images_dir, skeleton=COCO_17)
-    polygons = {str(row["id"]): row.get("segmentation") for row in read_json(annotation_file)["annotations"]}
+    file = ParsedFile(annotation_file, polygons=True)
+    people = annotation_files.read(file, images_dir, skeleton=COCO_17)
+    names = tables.ids(file.annotations, "id", file.path).astype(np.str_)
+    polygons = dict(zip(names.tolist(), [row.get("segmentation") for row in file.annotations], strict=True))
     enough = ((people.visible > 0).sum(axis=1) >= min_joints) & (people.box_xywh[:, 3] >= min_height) & ~people.crowd
     found = []
     for row in np.flatnonzero(enough):

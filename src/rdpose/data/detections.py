@@ -12,8 +12,8 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data.people import People, assemble
-from rdpose.data.tables import Rows, boxes, clip_to_pictures, column, find_rows, ids
-from rdpose.io import files
+from rdpose.data.tables import boxes, clip_to_pictures, column, find_rows, ids
+from rdpose.io.parsed import ParsedFile, Rows
 
 
 def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
@@ -67,9 +67,7 @@ def read(path: Path | str, images: People, *, min_score: float = 0.0) -> People:
 
 
 def _rows(path: Path | str, images: People) -> Rows:
-    rows = files.read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path} is not a list of detections with image_id, category_id, bbox and score")
+    rows = ParsedFile(path).rows("a list of detections with image_id, category_id, bbox and score")
     if len(images.image_roots) > 1:
         raise ValueError(
             f"{path}: the boxes of one file belong to one source; read them before putting sources together"

@@ -16,8 +16,8 @@ import numpy as np
 
 from rdpose import geometry
 from rdpose.data.people import NO_PLACE, People, assemble, reorder
-from rdpose.data.tables import Rows, column
-from rdpose.io import files
+from rdpose.data.tables import column
+from rdpose.io.parsed import ParsedFile, Rows
 from rdpose.skeletons import MPII_16, Skeleton
 
 PIXELS_PER_SCALE = 200
@@ -25,17 +25,13 @@ CENTER_SHIFT = 15
 """Pixels per scale by which the centre moves down, towards the middle of the whole body."""
 
 
-def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
+def read(file: ParsedFile, images_dir: Path | str, *, skeleton: Skeleton | None = None) -> People:
     """Reads an MPII file; `data.annotations.read` says what comes back and what is raised.
 
     Pictures are numbered in the order in which they first appear, people by their row in the file (`person_id`), which
     is the order of `gt_valid.mat`.
     """
-    rows = files.read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path} is not an MPII file of the HRNet family, a list of people; is it in COCO format?")
-    if not rows:
-        raise ValueError(f"{path} lists nobody; fetch the file again")
+    path, rows = file.path, people_rows(file)
     box = _boxes(rows, path)
     kept = geometry.valid_boxes(box)
     name, first, image_index = np.unique(column(rows, "image", np.str_, path), return_index=True, return_inverse=True)
@@ -56,6 +52,14 @@ def read(path: Path | str, images_dir: Path | str, *, skeleton: Skeleton | None 
         skeleton=skeleton or MPII_16,
         skipped={reason: count for reason, count in skipped.items() if count},
     )
+
+
+def people_rows(file: ParsedFile) -> Rows:
+    """The file's people, of whom there are some."""
+    rows = file.rows("one of the family's MPII files, a list of people; is it in COCO format?")
+    if not rows:
+        raise ValueError(f"{file} lists nobody; fetch the file again")
+    return rows
 
 
 def _boxes(rows: Rows, path: Path | str) -> np.ndarray:

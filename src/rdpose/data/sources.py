@@ -12,21 +12,30 @@ from rdpose.config.schema import DataSettings, SourceSettings, TestSettings
 from rdpose.data import annotations as annotation_files
 from rdpose.data import detections, people
 from rdpose.data.people import People
+from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
 
 HRNET = "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch"
 """Its README links person_detection_results/, which the family's settings name."""
 
 
-def skeleton_of(data: DataSettings) -> Skeleton:
-    """The joints that a network of these settings has."""
+def test_file(data: DataSettings) -> ParsedFile | None:
+    """The annotation file to test on: who owns a run passes it on to all who look into it, so that it is opened once.
+
+    None where the settings name none.
+    """
+    return ParsedFile(Path(data.root) / data.test.annotations) if data.test else None
+
+
+def skeleton_of(data: DataSettings, file: ParsedFile | None = None) -> Skeleton:
+    """The joints that a network of these settings has; `file` is `test_file`, opened here where it is left out."""
     if data.skeleton != "file":
         in_file = data.skeleton.lower().endswith((".yaml", ".yml"))
         return skeletons.get(str(Path(data.root) / data.skeleton) if in_file else data.skeleton)
     source = data.test or (data.train[0] if data.train else None)
     if source is None:
         raise ValueError("data.skeleton is `file`, but neither data.train nor data.test names an annotation file")
-    return _read(data, source, None).skeleton
+    return _read(data, source, None, file if data.test else None).skeleton
 
 
 def training_people(data: DataSettings, skeleton: Skeleton) -> tuple[People, np.ndarray]:
@@ -55,15 +64,17 @@ class TestPeople(NamedTuple):
     """Whether the annotation file says where joints are, so that there is something to measure."""
 
 
-def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -> TestPeople:
-    """Whose crops are tested: annotated people, or detected boxes of the test pictures.
+def testing_people(
+    data: DataSettings, test: TestSettings, skeleton: Skeleton, file: ParsedFile | None = None
+) -> TestPeople:
+    """Whose crops are tested: annotated people, or detected boxes of the test pictures; `file` as in `skeleton_of`.
 
     Raises:
         ValueError: no test files are named, or boxes are to be detected ones and there is no file of them.
     """
     if data.test is None:
         raise ValueError("data.test names no annotation file to test on")
-    truth = _read(data, data.test, skeleton)
+    truth = _read(data, data.test, skeleton, file)
     labelled = bool(truth.visible.any())
     if test.boxes == "truth":
         return TestPeople(truth, labelled)
@@ -82,8 +93,10 @@ def testing_people(data: DataSettings, test: TestSettings, skeleton: Skeleton) -
     return TestPeople(detected, labelled)
 
 
-def _read(data: DataSettings, source: SourceSettings, skeleton: Skeleton | None) -> People:
+def _read(
+    data: DataSettings, source: SourceSettings, skeleton: Skeleton | None, file: ParsedFile | None = None
+) -> People:
     root = Path(data.root)
     return annotation_files.read(
-        root / source.annotations, root / source.images, skeleton=skeleton, format=source.format
+        file or root / source.annotations, root / source.images, skeleton=skeleton, format=source.format
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rdpose import geometry
-from rdpose.io import files
-
-Rows = Sequence[dict[str, Any]]
-
-_POLYGONS = re.compile(rb'"segmentation":\s*\[[\d.,\s\[\]eE+-]*\](?=\s*[,}])')
-
-
-def read_without_polygons(path: Path | str) -> Any:
-    """The content of an annotation file; raises as `files.read_json` does.
-
-    The lists under `segmentation`, most of a COCO file, are emptied before they are parsed: half the time and a third
-    of the memory (`benchmarks/annotations.py`).
-    """
-    return files.parse_json(_POLYGONS.sub(b'"segmentation":[]', files.read_bytes(path)), path)
+from rdpose.io.parsed import Rows
 
 
 def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default: Any = None) -> np.ndarray:

@@ -13,7 +13,8 @@ import numpy as np
 from rdpose import geometry
 from rdpose.data import categories
 from rdpose.detection.detections import Detections, sift
-from rdpose.io.files import read_json, slashes
+from rdpose.io.files import slashes
+from rdpose.io.parsed import ParsedFile
 from rdpose.io.video import VIDEO_ENDINGS
 
 Key = int | str
@@ -84,13 +85,14 @@ class DetectionsFile:
             FileNotFoundError: there is no such file.
             ValueError: it is not JSON, or not such a file.
         """
-        content = read_json(path)
+        file = ParsedFile(path)
+        content = file.content
         try:
             if not isinstance(content, dict):
-                return cls(content, min_score=min_score, name=str(path))
-            names = {image["id"]: image["file_name"] for image in content["images"]}
-            people = _people(content.get("categories") or [], path)
-            return cls(content["annotations"], names=names, people=people, min_score=min_score, name=str(path))
+                return cls(file.rows("a list of objects"), min_score=min_score, name=str(path))
+            names = {image["id"]: image["file_name"] for image in file.images}
+            people = _people(file.categories, path)
+            return cls(file.annotations, names=names, people=people, min_score=min_score, name=str(path))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
                 f"{path} is no file of boxes ({type(error).__name__}: {error}): expected a list of objects with "

@@ -12,10 +12,10 @@ from torch import Tensor
 from rdpose import drawing
 from rdpose.config.schema import Settings
 from rdpose.data import sources
-from rdpose.data.tables import read_without_polygons
 from rdpose.engine.build import make_dataset
 from rdpose.engine.training_step import draw_targets
 from rdpose.evaluation.results import people_of
+from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
 
 STRIDE = 4
@@ -30,8 +30,9 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     """
     if num < 1:
         raise ValueError(f"num = {num}: at least one person can be shown")
-    skeleton = sources.skeleton_of(settings.data)
-    _check_order(settings, skeleton)
+    file = sources.test_file(settings.data)
+    skeleton = sources.skeleton_of(settings.data, file)
+    _check_order(settings, skeleton, file)
     dataset = make_dataset(settings, skeleton)
     print(f"{dataset.people.summary()}\n{sides(skeleton)}", file=sys.stderr)
     picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]
@@ -52,14 +53,11 @@ def sides(skeleton: Skeleton) -> str:
     return f"change places in a mirrored crop: {', '.join(names)}"
 
 
-def _check_order(settings: Settings, skeleton: Skeleton) -> None:
+def _check_order(settings: Settings, skeleton: Skeleton, file: ParsedFile | None) -> None:
     """Raises ValueError, as a training would, where the test set's file lists the joints in another order."""
-    data = settings.data
-    path = Path(data.root) / data.test.annotations if data.test and data.test.format == "coco" else None
-    if path and path.is_file() and settings.train.validate_every:
-        content = read_without_polygons(path)
-        if isinstance(content, dict):
-            people_of(content.get("categories") or [], skeleton, path)
+    is_coco = settings.data.test and settings.data.test.format == "coco"
+    if file and is_coco and file.path.is_file() and settings.train.validate_every:
+        people_of(file.categories, skeleton, file.path)
 
 
 def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton) -> list[np.ndarray]:

@@ -12,18 +12,20 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from rdpose import evaluation, geometry, oks, skeletons
+from rdpose import geometry, oks, skeletons
 from rdpose.checkpoints import zoo
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data import sources
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loaders import PictureDataset, num_workers, one_thread
-from rdpose.data.people import NO_BOX, NO_PLACE, People
-from rdpose.data.sources import TestPeople
+from rdpose.data.people import People
+from rdpose.engine import test_set
+from rdpose.engine.test_set import TestSet
 from rdpose.evaluation import Scores
 from rdpose.inference.pipeline import Inference, Network, open_network
 from rdpose.io import files
+from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
 from rdpose.utils import distributed
 from rdpose.utils.distributed import Process
@@ -49,20 +51,20 @@ def test(
     *,
     folder: Path,
     tell: bool = False,
-    tested: TestPeople | None = None,
+    tested: TestSet,
 ) -> Scores | None:
     """Test a network on the set that the settings name; writes `folder`/keypoints_<set>_results.json and scores.json.
 
     Args:
         tell: say who of the set is left out.
-        tested: whose crops are looked at, where they have been read already.
+        tested: the set, as `test_set.read` has it.
 
     Returns:
         The figures on the main process, None on others, and None where the set has no labels.
     """
-    people, labelled = tested or sources.testing_people(settings.data, settings.test, skeleton)
+    people, measure = tested
     if tell:
-        tell_left_out(people, settings)
+        test_set.tell_left_out(people, settings)
     inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
     found = find(inference, people, settings, here)
     if not here.is_main:
@@ -70,47 +72,31 @@ def test(
     annotations = annotations_of(settings)
     path, results = folder / results_name(annotations), to_results(people, found, settings)
     files.write_json(path, results)
-    if not labelled:
+    if measure is None:
         print(f"{annotations} has no labels; results are in {path} ({len(results)} poses)")
         return None
-    scores = measure(path, skeleton, settings)
+    scores = measure(results, name=describe(settings))
     files.write_json(folder / "scores.json", scores.to_dict() | {"test": settings.test.model_dump(mode="json")})
     return scores
 
 
-def rehearse(skeleton: Skeleton, settings: Settings) -> TestPeople:
+def rehearse(skeleton: Skeleton, settings: Settings, file: ParsedFile | None) -> TestSet:
     """Measure one pose that is nobody's: what does not fit together is told before a training, not after an epoch.
 
     Returns:
-        Whose crops will be tested, so that they are read once for a training.
+        The set, so that it is read once for a training.
 
     Raises:
         FileNotFoundError, ValueError: as `test`, but for pictures that are there and cannot be read.
     """
-    people, labelled = tested = sources.testing_people(settings.data, settings.test, skeleton)
+    people, measure = tested = test_set.read(skeleton, settings, file)
     people.check_pictures()
-    tell_left_out(people, settings)
+    test_set.tell_left_out(people, settings)
     rows = np.flatnonzero(looked_at(people))[:1]
     nobody = np.zeros((len(rows), skeleton.num_joints, 3), np.float32)
-    if labelled:
-        measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), skeleton, settings)
+    if measure:
+        measure(to_results(people, Found(rows, nobody[..., :2], nobody[..., 2]), settings), name=describe(settings))
     return tested
-
-
-def tell_left_out(people: People, settings: Settings) -> None:
-    """Say on standard error who of the annotated people cannot be looked at: figures count them all the same."""
-    if settings.test.boxes != "truth" or not distributed.is_main():
-        return
-    if count := people.skipped.get(NO_BOX):
-        print(f"left out of the test: {count} {NO_BOX}; those with labels count as missed", file=sys.stderr)
-    if count := people.skipped.get(NO_PLACE):
-        print(f"taken as unlabelled: {count} {NO_PLACE}; mend the annotations", file=sys.stderr)
-
-
-def measure(results: evaluation.Source, skeleton: Skeleton, settings: Settings) -> Scores:
-    """The figures of results on the set that the settings name."""
-    metric, name = settings.data.metric, describe(settings)
-    return evaluation.evaluate(results, annotations_of(settings), metric=metric, skeleton=skeleton, name=name)
 
 
 def annotations_of(settings: Settings) -> Path:
@@ -130,7 +116,8 @@ def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None =
     """
     own_folder = settings.run_dir
     path = zoo.located(weights or own_folder / "model_best.safetensors")
-    skeleton = sources.skeleton_of(settings.data)
+    file = sources.test_file(settings.data)
+    skeleton = sources.skeleton_of(settings.data, file)
     with distributed.process() as here:
         network, trained = open_for(path, skeleton, here, Asked(like=settings.model, like_bgr=bgr))
         if here.is_main:
@@ -139,7 +126,8 @@ def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None =
         folder = results_folder(own_folder, path)
         if here.is_main and folder.name != "results":
             print(f"{path} is not of the run {own_folder}, whose results stay: these go into {folder}", file=sys.stderr)
-        return test(network, skeleton, settings, here, folder=folder, tell=True)
+        tested = test_set.read(skeleton, settings, file)
+        return test(network, skeleton, settings, here, folder=folder, tell=True, tested=tested)
 
 
 def results_folder(run: Path, weights: Path) -> Path:

@@ -64,12 +64,13 @@ class Run:
     def __init__(self, settings: Settings, here: Process) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.here, self.folder = settings, here, settings.run_dir
-        self.skeleton = sources.skeleton_of(settings.data)
+        file = sources.test_file(settings.data)
+        self.skeleton = sources.skeleton_of(settings.data, file)
         self.skeleton.places(settings.test.zoom)  # an unknown joint is told now, not after an epoch
         backbone = builders.chosen(settings.model.backbone)
         self.network = builders.build(backbone, settings.model.variant, num_joints=self.skeleton.num_joints)
         tests = settings.data.test and settings.train.validate_every
-        self.tested = tester.rehearse(self.skeleton, settings) if tests else None
+        self.tested = tester.rehearse(self.skeleton, settings, file) if tests else None
         optim.freeze(self.network, settings.train.freeze)
         crops = build.make_dataset(settings, self.skeleton)
         self.about = crops.people.summary()

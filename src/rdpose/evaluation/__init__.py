@@ -8,31 +8,42 @@ scores.figures["AP"]
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from rdpose.evaluation import coco, crowdpose, mpii, pck
+from rdpose.evaluation import coco, crowdpose, labels, mpii, pck
 from rdpose.evaluation.coverage import left_out
 from rdpose.evaluation.misassignment import Misassignment, misassignment
-from rdpose.evaluation.results import Source, name_of
 from rdpose.evaluation.scores import Scores, table
+from rdpose.io.parsed import AnyFile, Source, name_of, opened
 from rdpose.skeletons import Skeleton
 
-__all__ = ["METRICS", "Misassignment", "Scores", "Source", "evaluate", "left_out", "misassignment", "table"]
+__all__ = ["METRICS", "Misassignment", "Scores", "Source", "against", "evaluate", "left_out", "misassignment", "table"]
 
-METRICS: dict[str, Callable[..., Scores]] = {
-    "coco": coco.evaluate,
-    "ochuman": coco.evaluate,
-    "crowdpose": crowdpose.evaluate,
-    "crowdpose-published": crowdpose.evaluate_published,
-    "mpii": mpii.evaluate,
-    "pck": pck.evaluate,
+METRICS: dict[str, tuple[Callable[..., Any], Callable[..., Scores]]] = {
+    "coco": (coco.read_truth, coco.measure),
+    "ochuman": (coco.read_truth, coco.measure),
+    "crowdpose": (crowdpose.read_truth, crowdpose.measure),
+    "crowdpose-published": (crowdpose.read_truth, crowdpose.measure_published),
+    "mpii": (mpii.read_truth, mpii.measure),
+    "pck": (labels.read, pck.measure),
 }
-"""Name -> evaluation. OCHuman is measured as COCO is; `crowdpose-published` cuts the crowd index as its tool does."""
+"""Name -> what reads the truth, and what measures results against it. OCHuman is measured as COCO is;
+`crowdpose-published` cuts the crowd index as its tool does."""
+
+
+def against(annotations: AnyFile, *, metric: str = "coco", skeleton: Skeleton | None = None) -> Callable[..., Scores]:
+    """`measure(results, name=...)` against a truth that is read here, once for all results; as in `evaluate`."""
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
+    read, measure = METRICS[metric]
+    return partial(measure, truth=read(opened(annotations), skeleton=skeleton))
 
 
 def evaluate(
     results: Source,
-    annotations: Path | str,
+    annotations: AnyFile,
     *,
     metric: str = "coco",
     skeleton: Skeleton | None = None,
@@ -51,7 +62,5 @@ def evaluate(
         FileNotFoundError: a file does not exist.
         ValueError: the metric is unknown, or a file is not what it should be; the message names it.
     """
-    if metric not in METRICS:
-        raise ValueError(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
-    label = name or (Path(results).stem if isinstance(results, (Path, str)) else name_of(results))
-    return METRICS[metric](results, annotations, name=label, skeleton=skeleton)
+    label = name or (Path(results).stem if isinstance(results, AnyFile) else name_of(results))
+    return against(annotations, metric=metric, skeleton=skeleton)(results, name=label)

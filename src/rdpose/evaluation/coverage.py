@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import numpy as np
 
+from rdpose.data.tables import find_rows, ids
 from rdpose.evaluation.labels import is_labelled
-from rdpose.io import files
+from rdpose.io.parsed import AnyFile, opened, result_rows
 
 
-def left_out(results: Path | str, annotations: Path | str) -> str:
+def left_out(results: AnyFile, annotations: AnyFile) -> str:
     """A sentence about pictures with labelled people that have no result; empty if there are none.
 
-    Files that are not in COCO's formats are left to `evaluate`, which names what is wrong with them.
+    MPII's files are of people, not of pictures, and have none.
     """
-    found, truth = files.read_json(results), files.read_json(annotations)
-    if not isinstance(found, list) or not isinstance(truth, dict):
+    found, truth = opened(results), opened(annotations)
+    if ".mat" in (found.path.suffix, truth.path.suffix) or isinstance(truth.content, list):
         return ""
-    labelled = {str(person.get("image_id")) for person in truth.get("annotations", ()) if is_labelled(person)}
-    missing = labelled - {str(row.get("image_id")) for row in found if isinstance(row, dict)}
-    if not missing:
+    people = [person for person in truth.annotations if is_labelled(person)]
+    labelled = np.unique(ids(people, "image_id", truth.path))
+    seen = np.unique(ids(result_rows(found), "image_id", found.path))
+    if not (missing := int((find_rows(labelled, seen) < 0).sum())):
         return ""
     return (
-        f"{results} has no result for {len(missing)} of the {len(labelled)} pictures with labelled people in "
+        f"{results} has no result for {missing} of the {len(labelled)} pictures with labelled people in "
         f"{annotations}; all of these people count as missed"
     )

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from rdpose.evaluation import coco, results
+from rdpose.evaluation import coco
+from rdpose.evaluation.coco import Truth
 from rdpose.evaluation.scores import Scores
-from rdpose.skeletons import Skeleton
+from rdpose.io.parsed import Source
 
 _SHARED = ("AP", "AP .5", "AP .75", "AR", "AR .5", "AR .75")
 HARD_FROM = 0.8
@@ -27,17 +27,12 @@ PUBLISHED = 0.2
 """Where the published tool cuts easy from medium."""
 
 
-def evaluate(
-    source: results.Source,
-    annotations: Path | str,
-    *,
-    name: str,
-    skeleton: Skeleton | None = None,
-    medium_from: float = 0.1,
-) -> Scores:
+read_truth: Callable[..., Truth] = partial(coco.read_truth, areas_from_boxes=True)
+
+
+def measure(source: Source, truth: Truth, *, name: str, medium_from: float = 0.1) -> Scores:
     """CrowdPose's nine figures; AP (E), (M), (H) are of pictures with a crowd index below `medium_from`, below 0.8,
-    and from 0.8 on. Arguments and errors as in `coco.evaluate`; a picture without `crowdIndex` is a ValueError."""
-    truth = coco.read_truth(annotations, areas_from_boxes=True, skeleton=skeleton)
+    and from 0.8 on. Arguments and errors as in `coco.measure`; a picture without `crowdIndex` is a ValueError."""
     found = coco.load_results(source, truth)
     crowd_index = _crowd_index(truth)
     every = dict(zip(coco.FIGURES, coco.figures(truth, found), strict=True))
@@ -51,10 +46,10 @@ def evaluate(
     return Scores(name, figures, levels + (other if medium_from != PUBLISHED else ""))
 
 
-evaluate_published: Callable[..., Scores] = partial(evaluate, medium_from=PUBLISHED)
+measure_published: Callable[..., Scores] = partial(measure, medium_from=PUBLISHED)
 
 
-def _crowd_index(truth: coco.Truth) -> dict[int | str, float]:
+def _crowd_index(truth: Truth) -> dict[int | str, float]:
     pictures = truth.coco.load_imgs(truth.coco.get_img_ids())
     if any("crowdIndex" not in picture for picture in pictures):
         raise ValueError(f"{truth.path} names no crowdIndex for its pictures; it is not a CrowdPose file, use coco")

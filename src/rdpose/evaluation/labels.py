@@ -12,7 +12,7 @@ from rdpose.data import tables
 from rdpose.evaluation import results
 from rdpose.evaluation.results import Results
 from rdpose.geometry import AREA_OF_BOX
-from rdpose.io import files
+from rdpose.io.parsed import ParsedFile, Source, name_of
 from rdpose.skeletons import Skeleton
 
 
@@ -34,29 +34,27 @@ class LabelledPeople:
     skeleton: Skeleton
 
 
-def read(path: Path | str, skeleton: Skeleton | None = None) -> LabelledPeople:
+def read(file: ParsedFile, *, skeleton: Skeleton | None = None) -> LabelledPeople:
     """Reads a COCO keypoint file; its category names the joints, unless they are given.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not a COCO keypoint file, or its joints are not those of `skeleton`.
     """
-    content = files.read_json(path)
+    path = file.path
+    skeleton, ids = results.people_of(file.categories, skeleton, path)
     try:
-        skeleton, ids = results.people_of(content["categories"], skeleton, path)
-        of_people = [p for p in content["annotations"] if not ids or p.get("category_id", min(ids)) in ids]
+        of_people = [p for p in file.annotations if not ids or p.get("category_id", min(ids)) in ids]
         people = [p for p in of_people if is_labelled(p)]
         table = np.array([p["keypoints"] for p in people], np.float64).reshape(len(people), skeleton.num_joints, 3)
         table[~np.isfinite(table).all(axis=-1)] = 0  # labels whose place is not a number
         areas = [p.get("area") or AREA_OF_BOX * p["bbox"][2] * p["bbox"][3] for p in people]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if str(path) in str(error):
-            raise
         raise ValueError(f"{path} is not a COCO keypoint file ({type(error).__name__}: {error})") from None
     person_id, image_id = tables.ids(people, "id", path), tables.ids(people, "image_id", path)
     results.refuse_doubles(person_id.tolist(), path)
     return LabelledPeople(
-        Path(path), person_id, image_id, table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
+        path, person_id, image_id, table[..., :2], table[..., 2], np.array(areas, np.float64), skeleton
     )
 
 
@@ -65,13 +63,13 @@ def is_labelled(annotation: dict[str, Any]) -> bool:
     return not annotation.get("iscrowd") and any((annotation.get("keypoints") or ())[2::3])
 
 
-def own_result(found: Results, person_id: np.ndarray, source: results.Source, path: Path | str) -> np.ndarray:
+def own_result(found: Results, person_id: np.ndarray, source: Source, path: Path | str) -> np.ndarray:
     """(m,) int64: the row of each person's own result, told by its `annotation_id`; -1 where there is none.
 
     Raises:
         ValueError: results name no person, the same one twice, or one who is in no way in the annotations.
     """
-    name = results.name_of(source)
+    name = name_of(source)
     if (found.annotation_id.astype(np.str_) == "-1").any():
         raise ValueError(
             f"{name} does not say whose result is whose (`annotation_id`); this measure needs one result for each "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from rdpose import oks
 from rdpose.data import annotations as annotation_files
 from rdpose.data.people import People
 from rdpose.evaluation import labels, results
+from rdpose.io.parsed import AnyFile, Source
 
 
 class Likeness(NamedTuple):
@@ -73,7 +73,7 @@ class Misassignment:
         )
 
 
-def misassignment(source: results.Source, annotations: Path | str | People) -> Misassignment:
+def misassignment(source: Source, annotations: AnyFile | People) -> Misassignment:
     """The misassignment rate of results with given boxes.
 
     Args:
@@ -84,7 +84,7 @@ def misassignment(source: results.Source, annotations: Path | str | People) -> M
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
     truth = annotations if isinstance(annotations, People) else annotation_files.read(annotations, "")
-    path = "the annotations" if isinstance(annotations, People) else annotations
+    path = "the annotations" if isinstance(annotations, People) else str(annotations)
     results.refuse_doubles(truth.person_id.tolist(), path)
     found = results.read(source, truth.skeleton.num_joints)
     own = labels.own_result(found, truth.person_id, source, path)

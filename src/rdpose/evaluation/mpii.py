@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from rdpose.data.mpii import people_rows
 from rdpose.evaluation import labels, results
 from rdpose.evaluation.pck import share
 from rdpose.evaluation.scores import Scores
-from rdpose.io import files
+from rdpose.io.parsed import AnyFile, ParsedFile, Source
 from rdpose.skeletons import MPII_16, Skeleton
 
 COLUMNS = {
@@ -41,6 +42,7 @@ HEAD_OF_NECK = 0.75
 class Heads:
     """The m people of an MPII file, in its order; pixels from 0."""
 
+    path: Path
     joints: np.ndarray
     """(m, 16, 2) float64."""
     labelled: np.ndarray
@@ -50,27 +52,16 @@ class Heads:
     note: str
 
 
-def evaluate(
-    source: results.Source,
-    annotations: Path | str,
-    *,
-    name: str,
-    skeleton: Skeleton | None = None,
-) -> Scores:
+def measure(source: Source, truth: Heads, *, name: str) -> Scores:
     """PCKh@0.5 in per cent for each joint, `Mean`, and `Mean@0.1`, as the family prints them.
 
     Args:
         source: results whose `annotation_id` is the person's row in the file, or the family's own pred.mat.
-        annotations: gt_valid.mat, or valid.json (the .mat is taken where it lies beside it).
-        skeleton: only that of MPII is taken; its files name no joints.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    if skeleton is not None and skeleton.joints != MPII_16.joints:
-        raise ValueError(f"PCKh is measured in MPII's 16 joints, not in those of {skeleton.name}; use data.metric=pck")
-    truth = read_truth(Path(annotations))
-    found = _read_joints(source, len(truth.joints), annotations)
+    found = _read_joints(source, truth)
     known = truth.head_size > 0
     labelled = truth.labelled & known[:, None]
     distance = np.linalg.norm(found - truth.joints, axis=-1) / np.where(known, truth.head_size, 1)[:, None]
@@ -84,17 +75,23 @@ def evaluate(
     return Scores(name, figures, "; ".join(filter(None, ["PCKh@0.5, Mean@0.1 at 0.10", truth.note])))
 
 
-def read_truth(path: Path) -> Heads:
-    """Joints and head sizes of gt_valid.mat or valid.json.
+def read_truth(file: ParsedFile, *, skeleton: Skeleton | None = None) -> Heads:
+    """Joints and head sizes of gt_valid.mat, or of valid.json (the .mat is taken where it lies beside it).
+
+    Args:
+        skeleton: only that of MPII is taken; its files name no joints.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not one of the family's MPII files, or has no labels.
+        ValueError: it is not one of the family's MPII files, or has no labels; or other joints are asked for.
     """
+    if skeleton is not None and skeleton.joints != MPII_16.joints:
+        raise ValueError(f"PCKh is measured in MPII's 16 joints, not in those of {skeleton.name}; use data.metric=pck")
+    path = file.path
     matlab = path if path.suffix == ".mat" else path.with_name(f"gt_{path.stem}.mat")
     if path.suffix == ".mat" or matlab.is_file():
         return _from_matlab(matlab)
-    rows = files.read_json(path)
+    rows = people_rows(file)
     try:
         joints = np.array([row["joints"] for row in rows], np.float64).reshape(-1, MPII_16.num_joints, 2) - 1
         labelled = np.array([row["joints_vis"] for row in rows]).reshape(-1, MPII_16.num_joints) > 0
@@ -108,7 +105,7 @@ def read_truth(path: Path) -> Heads:
     size = np.where(labelled[:, ends].all(axis=1), size, 0)
     lost = int((size == 0).sum())
     note = "head sizes from upper neck and head top, no gt_valid.mat"
-    return Heads(joints, labelled, size, note + (f"; {lost} people without them left out" if lost else ""))
+    return Heads(path, joints, labelled, size, note + (f"; {lost} people without them left out" if lost else ""))
 
 
 def _from_matlab(path: Path) -> Heads:
@@ -116,7 +113,7 @@ def _from_matlab(path: Path) -> Heads:
     joints = np.asarray(content["pos_gt_src"], np.float64).transpose(2, 0, 1) - 1
     box = np.asarray(content["headboxes_src"], np.float64)
     size = 0.6 * np.linalg.norm(box[1] - box[0], axis=0)
-    return Heads(joints, np.asarray(content["jnt_missing"]).T == 0, size, "")
+    return Heads(path, joints, np.asarray(content["jnt_missing"]).T == 0, size, "")
 
 
 def _load_matlab(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
@@ -131,18 +128,19 @@ def _load_matlab(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
     return content
 
 
-def _read_joints(source: results.Source, num_people: int, annotations: Path | str) -> np.ndarray:
+def _read_joints(source: Source, truth: Heads) -> np.ndarray:
     """(m, 16, 2) float64 pixels from 0; infinitely far where a person has no result."""
-    if isinstance(source, (Path, str)) and Path(source).suffix == ".mat":
+    num_people = len(truth.joints)
+    if isinstance(source, AnyFile) and Path(source).suffix == ".mat":
         found = np.asarray(_load_matlab(Path(source), ["preds"])["preds"], np.float64)
         if found.shape[:2] != (num_people, MPII_16.num_joints):
             raise ValueError(
-                f"{source} holds poses {found.shape}, {annotations} has {num_people} people of 16 joints; "
+                f"{source} holds poses {found.shape}, {truth.path} has {num_people} people of 16 joints; "
                 "measure it against its own set's file"
             )
         return found[..., :2] - 1
     columns = results.read(source, MPII_16.num_joints)
-    own = labels.own_result(columns, np.arange(num_people), source, annotations)
+    own = labels.own_result(columns, np.arange(num_people), source, truth.path)
     found = np.full((num_people, MPII_16.num_joints, 2), np.inf)
     found[own >= 0] = columns.joints[own[own >= 0]]
     return found

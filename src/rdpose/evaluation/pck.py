@@ -13,36 +13,31 @@ from pathlib import Path
 import numpy as np
 
 from rdpose.evaluation import labels, results
+from rdpose.evaluation.labels import LabelledPeople
 from rdpose.evaluation.scores import Scores
+from rdpose.io.parsed import Source
 from rdpose.skeletons import Skeleton
 
 THRESHOLD = 0.2
 TORSOS = (("left_hip", "right_shoulder"), ("right_hip", "left_shoulder"))
 
 
-def evaluate(
-    source: results.Source,
-    annotations: Path | str,
-    *,
-    name: str,
-    skeleton: Skeleton | None = None,
-) -> Scores:
+def measure(source: Source, truth: LabelledPeople, *, name: str) -> Scores:
     """PCK@0.2 in per cent for each kind of joint (left and right as one) and `Mean` over all labelled joints.
 
     Args:
         source: one result for each annotated person, named by `annotation_id`.
-        skeleton: the joints; left out, those that the annotations name.
+        truth: the labelled people.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or is not what it should be; the message names it.
     """
-    people = labels.read(annotations, skeleton)
-    found = results.read(source, people.skeleton.num_joints)
-    own = labels.own_result(found, people.person_id, source, annotations)
-    nowhere = np.full((1, people.skeleton.num_joints, 2), np.inf)
+    found = results.read(source, truth.skeleton.num_joints)
+    own = labels.own_result(found, truth.person_id, source, truth.path)
+    nowhere = np.full((1, truth.skeleton.num_joints, 2), np.inf)
     joints = np.concatenate([found.joints, nowhere])[own]
-    right, labelled = compare(joints, people.joints, people.visible, people.skeleton, people.path)
-    kinds = [joint.removeprefix("left_").removeprefix("right_") for joint in people.skeleton.joints]
+    right, labelled = compare(joints, truth.joints, truth.visible, truth.skeleton, truth.path)
+    kinds = [joint.removeprefix("left_").removeprefix("right_") for joint in truth.skeleton.joints]
     figures = {
         kind.replace("_", " ").capitalize(): share(right, labelled, [kind == other for other in kinds])
         for kind in dict.fromkeys(kinds)

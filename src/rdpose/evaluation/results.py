@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,10 @@ import numpy as np
 
 from rdpose import skeletons
 from rdpose.data import categories, tables
-from rdpose.io import files
+from rdpose.io.parsed import Source, name_of, result_rows
 from rdpose.skeletons import Skeleton
 
-Source = Path | str | Sequence[dict[str, Any]]
-"""A results file (a list in .json, or the lines of a .jsonl, as `predict` leaves them where it is killed), or rows."""
-
-_IMAGE_ID = re.compile(rb'"image_id"\s*:\s*(\d+)')
-_CATEGORY_ID = re.compile(rb'"category_id"\s*:\s*(\d+)')
+KEYS = ("image_id", "category_id", "keypoints", "score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +39,10 @@ class Results:
         return self.keypoints[..., :2]
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """What a COCO evaluator reads, in Python's own numbers."""
-        keypoints = self.keypoints.reshape(len(self.score), 3 * self.keypoints.shape[1])
-        columns = (self.image_id, self.category_id, keypoints, self.score)
-        keys = ("image_id", "category_id", "keypoints", "score")
-        return [dict(zip(keys, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
-
-
-def name_of(source: Source) -> str:
-    """How errors call it."""
-    return str(source) if isinstance(source, (Path, str)) else "the list of results"
+        """What the evaluator reads; keypoints stay arrays, since millions of Python's own numbers take seconds."""
+        keypoints = [*self.keypoints.reshape(len(self.score), 3 * self.keypoints.shape[1])]
+        columns = (self.image_id.tolist(), self.category_id.tolist(), keypoints, self.score.tolist())
+        return [dict(zip(KEYS, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def read(source: Source, num_joints: int) -> Results:
@@ -63,14 +52,8 @@ def read(source: Source, num_joints: int) -> Results:
         FileNotFoundError: there is no such file.
         ValueError: it is no list of results, a row lacks a key, has another number of keypoints, or not a number.
     """
-    rows = files.read_json(source) if isinstance(source, (Path, str)) else source
-    name = name_of(source)
-    if isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{name} is not a list of results in COCO's format; is it an annotation file?")
+    rows, name = result_rows(source, KEYS), name_of(source)
     for index, row in enumerate(rows):
-        for key in ("image_id", "category_id", "keypoints", "score"):
-            if key not in row:
-                raise ValueError(f"{name}: result {index} has no `{key}`; each needs one, as in COCO's format")
         if len(row["keypoints"]) != 3 * num_joints:
             raise ValueError(
                 f"{name}: result {index} has {len(row['keypoints'])} numbers as keypoints, the annotations' "
@@ -136,24 +119,3 @@ def refuse_doubles(person_ids: Sequence[int | str], path: Path | str) -> None:
         raise ValueError(
             f"{path} gives the annotation id {first} to {times} annotations; ids must be unique, so number them anew"
         )
-
-
-def is_plain(content: bytes, num_joints: int, image_ids: Collection[int], category_ids: Collection[int]) -> bool:
-    """Whether a results file surely passes the checks of `read` and `check_ids`, told from its bytes alone.
-
-    Looking at bytes takes a tenth of the time of building a hundred thousand dicts. What is not plain may still be
-    right; `read` decides, and says what is wrong.
-    """
-    head, *poses = content.split(b'"keypoints"')
-    ends = [pose.find(b"]") for pose in poses]
-    commas = {pose.count(b",", 0, end) for pose, end in zip(poses, ends, strict=True)}
-    rest = head + b"".join([pose[end:] for pose, end in zip(poses, ends, strict=True)])
-    images, categories = _IMAGE_ID.findall(rest), _CATEGORY_ID.findall(rest)
-    return (
-        head.lstrip().startswith(b"[")
-        and commas <= {3 * num_joints - 1}
-        and len(poses) == len(images) == len(categories) == rest.count(b'"score"')
-        and {int(image) for image in set(images)} <= set(image_ids)
-        and {int(category) for category in set(categories)} <= set(category_ids)
-        and not any(word in rest for word in (b"NaN", b"Infinity", b"null"))  # in keypoints, hotcoco refuses them
-    )

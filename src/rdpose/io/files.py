@@ -64,8 +64,10 @@ def read_bytes(path: Path | str) -> bytes:
     return content
 
 
-def parse_json(content: bytes, path: Path | str) -> Any:
-    """What the bytes of the file `path` say; raises ValueError where they are no JSON."""
+def parse(content: bytes, path: Path | str) -> Any:
+    """What the bytes of the file `path` say, or the list of a .jsonl's lines; raises ValueError where it is no JSON."""
+    if Path(path).suffix.lower() == ".jsonl":
+        return parse_lines(content, path)
     try:
         return json.loads(content)
     except ValueError as error:
@@ -73,8 +75,7 @@ def parse_json(content: bytes, path: Path | str) -> Any:
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file, or the list of a .jsonl's lines; raises as `read_bytes` and `parse_json` do."""
-    parse = parse_lines if Path(path).suffix.lower() == ".jsonl" else parse_json
+    """The content of a JSON file, or the list of a .jsonl's lines; raises as `read_bytes` and `parse` do."""
     return parse(read_bytes(path), path)
 
 

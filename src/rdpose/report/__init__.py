@@ -14,6 +14,7 @@ from rdpose.data import annotations as annotation_files
 from rdpose.data.people import People
 from rdpose.evaluation import Scores
 from rdpose.io import files
+from rdpose.io.parsed import ParsedFile
 from rdpose.report import cases, page
 from rdpose.report.analysis import Analysis, analyse
 from rdpose.skeletons import CROWDPOSE_14, Skeleton
@@ -47,15 +48,14 @@ def write(
     if not 1 <= len(results) <= 2:
         raise ValueError(f"a report is made of one results file, or of two side by side; got {len(results)}")
     labels = _labels(results) if names is None else _checked(names, results)
-    truth = annotation_files.read(annotations, images or "", skeleton=skeleton)
+    file, found = ParsedFile(annotations), [ParsedFile(path) for path in results]
+    truth = annotation_files.read(file, images or "", skeleton=skeleton)
     if not truth.labelled.any():
         raise ValueError(f"{annotations} labels nobody: a report needs people to compare the results with")
     metric = "crowdpose" if truth.skeleton.joints == CROWDPOSE_14.joints else "coco"
-    scores: list[Scores] = [
-        evaluation.evaluate(path, annotations, metric=metric, skeleton=skeleton, name=label)
-        for path, label in zip(results, labels, strict=True)
-    ]
-    analyses = [analyse(path, truth, name=label) for path, label in zip(results, labels, strict=True)]
+    measure = evaluation.against(file, metric=metric, skeleton=skeleton)
+    scores: list[Scores] = [measure(source, name=label) for source, label in zip(found, labels, strict=True)]
+    analyses = [analyse(source, truth, name=label) for source, label in zip(found, labels, strict=True)]
     content = page.Content(
         title=" and ".join(labels) + f" on {Path(annotations).stem}",
         scores=scores,

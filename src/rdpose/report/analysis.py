@@ -11,6 +11,7 @@ from hotcoco.metrics import average_precision
 from rdpose import geometry, oks
 from rdpose.data.people import People
 from rdpose.evaluation.misassignment import likeness
+from rdpose.io.parsed import AnyFile
 from rdpose.report import errors, matching
 from rdpose.report.matching import EVERY_AREA, NOBODY, THRESHOLDS, Curves, Evaluator, Found
 
@@ -49,13 +50,13 @@ class Analysis:
     """(people,) OKS of that result, 0 for none."""
 
 
-def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
+def analyse(source: AnyFile, truth: People, *, name: str | None = None) -> Analysis:
     """Take a COCO results file apart.
 
     Raises:
         FileNotFoundError, ValueError: as `matching.read`.
     """
-    everything = matching.read(path, truth)
+    everything = matching.read(source, truth)
     found = matching.best_of_pictures(everything)
     evaluator = Evaluator(truth)
     loaded = evaluator.load(found)
@@ -69,7 +70,7 @@ def analyse(path: Path, truth: People, *, name: str | None = None) -> Analysis:
     kinds = errors.classify(found, truth, assigned)
     finder, likeness = _finders(found, truth, np.where(found.wanted == NOBODY, assigned, found.wanted))
     return Analysis(
-        name=name or path.stem,
+        name=name or Path(source).stem,
         found=found,
         all=everybody,
         by_size=list(zip(SIZES, by_size, strict=True)),

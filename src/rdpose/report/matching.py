@@ -17,6 +17,7 @@ from hotcoco import COCO
 from rdpose.data.people import People
 from rdpose.data.tables import find_rows
 from rdpose.evaluation import coco, results
+from rdpose.io.parsed import AnyFile
 from rdpose.oks import THRESHOLDS
 
 MAX_RESULTS = 20
@@ -44,16 +45,16 @@ class Found:
         return len(self.scores)
 
 
-def read(path: Path, truth: People) -> Found:
+def read(source: AnyFile, truth: People) -> Found:
     """A COCO results file as columns.
 
     Raises:
         FileNotFoundError, ValueError: there is no such file, or its pictures or joints are not those of the truth.
     """
-    table = results.read(path, truth.skeleton.num_joints)
+    table = results.read(source, truth.skeleton.num_joints)
     image = find_rows(table.image_id, truth.image_id)
     if (unknown := table.image_id[image < 0]).size:
-        raise ValueError(f"{path} has results of picture {unknown[0]}, which the annotations do not list")
+        raise ValueError(f"{source} has results of picture {unknown[0]}, which the annotations do not list")
     wanted = find_rows(table.annotation_id, truth.person_id)
     order = np.lexsort((-table.score, image))
     return Found(image[order], table.joints[order], table.keypoints[order, :, 2], table.score[order], wanted[order])

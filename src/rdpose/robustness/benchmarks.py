@@ -16,6 +16,7 @@ from rdpose.data.crops import PictureCrops, neighbours_in_crop
 from rdpose.data.loaders import PictureDataset
 from rdpose.data.people import People
 from rdpose.evaluation import coco
+from rdpose.io.parsed import AnyFile, opened
 from rdpose.skeletons import Skeleton
 
 NOISE_SEED = 7
@@ -27,13 +28,9 @@ class Benchmark:
     """The people of an annotation file who count, groups marked as crowd left out."""
 
     name: str
-    annotations: Path
     people: People
-
-    @cached_property
-    def truth(self) -> coco.Truth:
-        """The file as COCO's evaluation holds it."""
-        return coco.read_truth(self.annotations)
+    truth: coco.Truth
+    """The whole file as COCO's evaluation holds it."""
 
     @cached_property
     def image_ids(self) -> list[int]:
@@ -84,7 +81,7 @@ class Benchmark:
 
 def read(
     name: str,
-    annotations: Path,
+    annotations: AnyFile,
     images: Path,
     *,
     skeleton: Skeleton,
@@ -100,7 +97,8 @@ def read(
     Raises:
         FileNotFoundError, ValueError: the file is missing, is not COCO's, or nobody in it counts.
     """
-    people = annotation_files.read(annotations, images, skeleton=skeleton)
+    file = opened(annotations)
+    people = annotation_files.read(file, images, skeleton=skeleton)
     counts = ~people.crowd
     if min_crowd_index is not None:
         if np.isnan(people.crowd_index).any():
@@ -111,7 +109,7 @@ def read(
         counts &= (np.cumsum(labelled) - labelled < max_people)[people.image_index]
     if not people.visible[counts].any():
         raise ValueError(f"{annotations}: nobody in it has a labelled joint in a picture that counts for {name!r}")
-    return Benchmark(name, Path(annotations), people.select(counts))
+    return Benchmark(name, people.select(counts), coco.read_truth(file))
 
 
 def noisy(people: People, noise: float) -> People:
