@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from rdpose import robustness, skeletons
 from rdpose.checkpoints import load as weight_files
 from rdpose.config import loading
 from rdpose.config.schema import Settings
+from rdpose.io.parsed import ParsedFile
 from rdpose.robustness import Benchmark
 from rdpose.robustness.looking import PoseNetwork
 from rdpose.utils import distributed
@@ -38,14 +40,14 @@ def read_benchmarks(data: Path, max_people: int | None) -> list[Benchmark]:
     }
     places |= {"coco": (data / "coco", "val2017", None), "coco crowded": (data / "coco", "val2017", 0.1)}
     read: Callable[..., Benchmark] = robustness.read
-    found, missing = [], []
+    found, missing, opened = [], [], cache(ParsedFile)
     for name, (folder, part, crowd_index) in places.items():
         path = folder / f"annotations/person_keypoints_{part}.json"
         if not path.exists():
             missing.append(name)
             continue
         limits = {"min_crowd_index": crowd_index, "max_people": max_people}
-        found.append(read(name, path, folder / "images" / part, skeleton=skeletons.COCO_17, **limits))
+        found.append(read(name, opened(path), folder / "images" / part, skeleton=skeletons.COCO_17, **limits))
     if not found:
         raise FileNotFoundError(f"there is no benchmark in {data}; make them by recipes/make_sets.py")
     if missing:

@@ -26,6 +26,7 @@ from rdpose.data.people import People
 from rdpose.engine import tester
 from rdpose.engine.tester import Found
 from rdpose.evaluation import coco, pck
+from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import COCO_17
 from rdpose.utils import malloc
 
@@ -95,15 +96,16 @@ def of_coco(
     finder: Finder, name: str, file: Path, images: Path, *, crowded: bool = False, boxes: Path | None = None
 ) -> str:
     """AP, and with labelled boxes the share of people with a neighbour whose pose is more like the neighbour's."""
-    people = annotations.read(file, images, skeleton=COCO_17)
+    truth = ParsedFile(file)
+    people = annotations.read(truth, images, skeleton=COCO_17)
     if boxes is not None:
         people = detections.read(boxes, people, min_score=0.2)
     settings = Settings.model_validate({"test": {"boxes": "truth" if boxes is None else "detected"}})
     results = tester.to_results(people, finder(people), settings)
-    line = f"{name}: AP {evaluation.evaluate(results, file, name=name).figures['AP']:.3f}"
+    line = f"{name}: AP {evaluation.evaluate(results, truth, name=name).figures['AP']:.3f}"
     if crowded:
-        line += f", crowded {crowded_ap(results, file, images):.3f}"
-    return line if boxes else f"{line}, misassigned {evaluation.misassignment(results, file).rate:.3f}"
+        line += f", crowded {crowded_ap(results, truth, images):.3f}"
+    return line if boxes else f"{line}, misassigned {evaluation.misassignment(results, truth).rate:.3f}"
 
 
 def of_sports(finder: Finder, name: str, file: Path, data: Path) -> str:
@@ -115,7 +117,7 @@ def of_sports(finder: Finder, name: str, file: Path, data: Path) -> str:
     return f"{name}: PCK@{pck.THRESHOLD} {right:.1f} %"
 
 
-def crowded_ap(results: list[dict], file: Path, images: Path) -> float:
+def crowded_ap(results: list[dict], file: ParsedFile, images: Path) -> float:
     crowded = robustness.read("crowded", file, images, skeleton=COCO_17, min_crowd_index=CROWDED)
     return coco.figures(crowded.truth, coco.load_results(results, crowded.truth), image_ids=crowded.image_ids)[0]
 
