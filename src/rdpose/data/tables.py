@@ -13,6 +13,9 @@ from rdpose import geometry
 from rdpose.io.parsed import Rows
 
 
+_NUMBER = re.compile(r"\s*[+-]?\d+\s*")
+
+
 def column(rows: Rows, key: str, dtype: DTypeLike, path: Path | str, *, default: Any = None) -> np.ndarray:
     """(rows,) numbers or words under `key`; `default`, unless None, stands where a row lacks it or holds null.
 
@@ -39,12 +42,10 @@ def ids(rows: Rows, key: str, path: Path | str, *, default: Any = None) -> np.nd
     Raises:
         ValueError: as `column`.
     """
-    dtype = np.int64 if all(_is_number(row.get(key)) for row in rows) else np.str_
+    values = [row.get(key) for row in rows]
+    words = [value for value in values if isinstance(value, str)] if str in set(map(type, values)) else []
+    dtype = np.int64 if all(map(_NUMBER.fullmatch, words)) else np.str_
     return column(rows, key, dtype, path, default=default)
-
-
-def _is_number(identity: Any) -> bool:
-    return not isinstance(identity, str) or bool(re.fullmatch(r"\s*[+-]?\d+\s*", identity))
 
 
 def boxes(rows: Rows, path: Path | str) -> np.ndarray:

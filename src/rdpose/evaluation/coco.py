@@ -122,7 +122,8 @@ def _completed(
     for person in people:
         person["keypoints"], without_place = _placed(person.get("keypoints") or ())
         lost += without_place
-        person.setdefault("num_keypoints", sum(flag > 0 for flag in person["keypoints"][2::3]))
+        if "num_keypoints" not in person:
+            person["num_keypoints"] = sum(flag > 0 for flag in person["keypoints"][2::3])
         if "category_id" in person:
             person["category_id"] = int(person["category_id"])
     categories = [
@@ -147,6 +148,9 @@ def _numbered(file: ParsedFile) -> tuple[list[int], list[int], list[int], np.nda
 
 def _placed(keypoints: Sequence[float | None]) -> tuple[list[float], int]:
     """The keypoints with 0 for null, as unlabelled ones have it, and for labels without a place; and their number."""
+    with contextlib.suppress(TypeError):  # null
+        if math.isfinite(sum(keypoints)):  # type: ignore
+            return list(keypoints), 0  # type: ignore
     numbers = [number or 0 for number in keypoints]
     joints = [numbers[at : at + 3] for at in range(0, len(numbers), 3)]
     placed = [joint if all(map(math.isfinite, joint)) else [0, 0, 0] for joint in joints]
