@@ -329,6 +329,7 @@ def try_room(tests: Sequence[str], files: Sequence[str], options: argparse.Names
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", default=list(ROOMS), help="rooms, or files below src/rdpose")
+    parser.add_argument("--tests", nargs="*", help="in the place of those of the room")
     parser.add_argument("--most", type=int, default=60, help="mutants of a file, drawn evenly; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -339,7 +340,7 @@ def main() -> None:
         path = SOURCE / what if (SOURCE / what).exists() else SOURCE / f"{what}.py"
         found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         room, files = what.split("/")[0].removesuffix(".py"), [str(one.relative_to(SOURCE)) for one in found]
-        os.waitpid(forked(lambda: try_room(ROOMS[room], files, options)), 0)  # noqa: B023
+        os.waitpid(forked(lambda: try_room(options.tests or ROOMS[room], files, options)), 0)  # noqa: B023
 
 
 if __name__ == "__main__":
