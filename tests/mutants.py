@@ -20,6 +20,7 @@ import itertools
 import os
 import pickle
 import random
+import resource
 import signal
 import sys
 import tempfile
@@ -43,8 +44,8 @@ ROOMS = {
     "engine": ["tests/engine/test_muon.py", "tests/engine/test_optim.py", "tests/engine/test_training_step.py"],
 }
 """Room -> its tests."""
-SECONDS, MOST_TESTS = 60, 40
-"""For one mutant, and the tests that it is shown to."""
+SECONDS, MOST_TESTS = 30, 40
+"""Of the processor for one mutant, and the tests that it is shown to."""
 SWAPS: dict[type, type] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
     ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.And: ast.Or,
@@ -228,7 +229,7 @@ class Room:
         self.lines = set()
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Those that run its line, quickest first; if it runs at import, those that run any line of the file."""
+        """Those that run its line, quickest first; if it runs at import, all of a test file that runs any of its file."""
         return self.tests.get((mutant.file, 0 if mutant.at_import else mutant.line), [])[:MOST_TESTS]
 
     def run(self, names: Sequence[str], *, stop: bool) -> None:
@@ -255,10 +256,12 @@ class Room:
             kept = Path(folder) / "coverage"
             os.waitpid(forked(work), 0)
             self.of_test, self.of_file, self.seconds = pickle.loads(kept.read_bytes())
+        seen = defaultdict(set)
+        for name, lines in self.of_test.items():
+            seen[name.split("::")[0]] |= {(file, 0) for file, _ in lines}
         tests = defaultdict(list)
         for name in sorted(self.of_test, key=self.seconds.__getitem__):
-            lines = self.of_test[name] | self.of_file[name.split("::")[0]]
-            for place in lines | {(file, 0) for file, _ in lines}:
+            for place in self.of_test[name] | self.of_file[name.split("::")[0]] | seen[name.split("::")[0]]:
                 tests[place].append(name)
         self.tests = dict(tests)
 
@@ -276,30 +279,31 @@ def forked(work: Callable[[], None]) -> int:
     os._exit(0)
 
 
-def survivors(room: Room, mutants: Sequence[Mutant], jobs: int) -> list[Mutant]:
-    """Those with which all of their tests pass, in their order; a test that takes too long has noticed them."""
+def survivors(room: Room, mutants: Sequence[Mutant], jobs: int) -> Iterator[Mutant]:
+    """Those with which all of their tests pass, as they are found; a test that takes too long has noticed them."""
 
     def work() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         apply(mutant, room.functions[str(SOURCE / mutant.file)])
         room.run(room.tests_of(mutant), stop=True)
         if room.failed:
             raise AssertionError
 
-    alive, running = [], {}
+    running: dict[int, tuple[Mutant, float]] = {}
     waiting = list(reversed(mutants))
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant = waiting.pop()
-            running[forked(work)] = (mutant, time.monotonic() + SECONDS)
+            running[forked(work)] = (mutant, time.monotonic() + 20 * SECONDS)
         for child, (each, end) in list(running.items()):
             if time.monotonic() > end:
                 os.killpg(child, signal.SIGKILL)
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
-                alive += [] if status else [each]
                 del running[child]
+                if not status:
+                    yield each
         time.sleep(0.005)
-    return [mutant for mutant in mutants if mutant in alive]
 
 
 def try_room(tests: Sequence[str], files: Sequence[str], options: argparse.Namespace) -> None:
@@ -315,11 +319,13 @@ def try_room(tests: Sequence[str], files: Sequence[str], options: argparse.Names
             every = mutants_of(file)
             count = min(options.most or len(every), len(every))
             chosen = sorted(random.Random(f"{options.seed} {file}").sample(range(len(every)), count))
-            alive = survivors(room, [every[at] for at in chosen], options.jobs)
-            print(f"{file}: {len(every)} mutants, {count} tried, {len(alive)} survive", file=told)
-            for mutant in alive:
+            alive = 0
+            for mutant in survivors(room, [every[at] for at in chosen], options.jobs):
+                alive += 1
                 unseen = "" if room.tests_of(mutant) else "  (no test runs it)"
                 print(f"  {file}:{mutant.line}  {mutant.old[:90]}  ->  {mutant.new[:90]}{unseen}", file=told)
+            if every:
+                print(f"{file}: {len(every)} mutants, {count} tried, {alive} survive", file=told)
 
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", *tests], plugins=[Room(files, work)])
     if status:
