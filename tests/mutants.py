@@ -229,7 +229,7 @@ class Room:
         self.lines = set()
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Those that run its line, quickest first; if it runs at import, all of a test file that runs any of its file."""
+        """Those that run its line, quickest first; if it runs at import, whole test files that run any of its file."""
         return self.tests.get((mutant.file, 0 if mutant.at_import else mutant.line), [])[:MOST_TESTS]
 
     def run(self, names: Sequence[str], *, stop: bool) -> None:
