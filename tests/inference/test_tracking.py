@@ -53,8 +53,8 @@ def test_out_of_sight_for_up_to_a_second_in_motion(gone: float) -> None:
 
 def test_who_comes_after_the_patience_is_new() -> None:
     tracker = Tracker(patience=1.0)
-    tracker.update(at(person(0)), 0)
-    assert tracker.update(at(person(0)), 1.5).tolist() == [2]
+    assert [tracker.update(at(person(0)), seconds).tolist() for seconds in (0, 1.0)] == [[1], [1]]
+    assert tracker.update(at(person(0)), 2.5).tolist() == [2]
     assert len(tracker.tracks) == 1
 
 
@@ -82,6 +82,15 @@ def test_nobody_and_frames_of_the_same_time() -> None:
     assert [tracker.update(at(person(0)), 1.0).tolist() for _ in range(2)] == [[1], [1]]
     with pytest.raises(ValueError, match="give frames in their order"):
         tracker.update(at(person(0)), 0.5)
+
+
+def test_the_box_moves_on_with_the_person() -> None:
+    """A pose unlike the last one, a step away: only the box says who it is."""
+    tracker = Tracker()
+    for frame in (0, 1):
+        tracker.update(at(person(12 * frame)), frame / FPS)
+    joints, box = person(24)
+    assert tracker.update(at((joints[::-1].copy(), box)), 2 / FPS).tolist() == [1]
 
 
 def test_memory_does_not_grow_with_the_video() -> None:

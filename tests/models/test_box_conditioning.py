@@ -43,6 +43,11 @@ def test_padding_draws_nothing() -> None:
     assert torch.equal(box_maps(torch.cat([BOX, PADDING], dim=1), None, LIKE, 1), box_maps(BOX, None, LIKE, 1))
 
 
+@pytest.mark.parametrize("line", [[4.0, 2.0, 4.0, 18.0], [4.0, 2.0, 12.0, 2.0]])
+def test_a_box_without_width_or_height_draws_nothing(line: list[float]) -> None:
+    assert not any(maps.any() for maps in soft_boxes(torch.tensor([[line]]), 24, 16))
+
+
 def test_the_own_box_comes_first_and_the_others_after_it() -> None:
     own, others = box_maps(None, BOX[:, 0], LIKE, 1), box_maps(BOX, None, LIKE, 1)
     assert own.shape == (1, NUM_MAPS, 24, 16)
