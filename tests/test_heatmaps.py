@@ -157,6 +157,17 @@ def test_dark_finds_a_gaussian_between_cells(x, y):
     assert np.abs(decoded[0, 0].numpy() - [x, y]).max() <= (2e-3 if away_from_the_border else 0.5 + 1e-3)
 
 
+def test_how_bright_a_map_is_plays_no_part_until_it_is_next_to_nothing():
+    """Below 1e-10 all is black to the published code: no slope, no step."""
+    maps, _ = heatmaps.render(
+        torch.tensor([[[7.3, 9.6]]]), torch.ones(1, 1, dtype=torch.bool), 20, 16, 2, unbiased=True
+    )
+    bright, faint, black = (heatmaps.decode(maps * factor, "dark")[0][0, 0] for factor in (1.0, 1e-7, 1e-11))
+    torch.testing.assert_close(faint, bright, rtol=0, atol=1e-4)
+    torch.testing.assert_close(bright, torch.tensor([7.3, 9.6]), rtol=0, atol=0.01)
+    assert black.tolist() == [7, 10]
+
+
 @pytest.mark.parametrize("fill", [0.0, -1.0, 0.3])
 @pytest.mark.parametrize("method", ["argmax", "quarter", "dark"])
 def test_flat_maps_point_at_the_first_cell(fill, method):

@@ -81,6 +81,36 @@ def test_oks_to_truth_counts_labelled_joints_alone() -> None:
     assert rowwise == pytest.approx(np.array(expected[0]), abs=1e-12)
 
 
+def test_oks_to_truth_looks_at_the_way_between_two_places() -> None:
+    """Far from the origin, by the loop; a person of one labelled joint counts by this joint alone."""
+    rng = np.random.default_rng(3)
+    found, _, _, _ = crowd(rng, 4)
+    truth = found[:2] + rng.normal(size=(2, 17, 2)) * 4
+    visible = np.stack([np.ones(17), np.arange(17) == 5])
+    expected = [
+        [loop_oks(one, 900, truth[0], 900, SIGMAS), loop_oks(one[5:6], 900, truth[1, 5:6], 900, SIGMAS[5:6])]
+        for one in found
+    ]
+    assert oks.oks_to_truth(found, truth, visible, [900, 900], SIGMAS) == pytest.approx(np.array(expected), abs=1e-12)
+    assert np.diag(expected).min() > 0.2
+
+
+def test_to_an_annotation_without_area_only_its_own_pose_is_alike() -> None:
+    truth = np.ones((1, 2, 2))
+    for found, alike in ((truth, 1.0), (truth + 1, 0.0)):
+        assert oks.oks_to_truth(found, truth, [[2, 2]], [0], [0.1, 0.1]) == pytest.approx(np.array([[alike]]))
+
+
+def test_of_poses_without_area_only_equal_ones_are_one() -> None:
+    joints = np.stack([np.zeros((17, 2)), np.zeros((17, 2)), np.ones((17, 2))])
+    assert oks.oks_nms(joints, [0.9, 0.8, 0.7], np.zeros(3), np.zeros(3), SIGMAS, 0.9).tolist() == [0, 2]
+
+
+def test_thresholds_are_cocos() -> None:
+    assert oks.THRESHOLDS.tolist() == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
+    assert oks.LOOSE == 0.1
+
+
 def test_oks_with_a_zero_area_is_one_for_equal_poses_and_zero_for_others() -> None:
     pose, other = np.ones((1, 2, 2)), np.full((1, 2, 2), 2.0)
     assert oks.oks(pose, [0], np.concatenate([pose, other]), [0, 0], [0.1, 0.1]) == pytest.approx(np.array([[1, 0]]))

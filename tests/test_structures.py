@@ -141,6 +141,24 @@ def test_missing_supervision_is_said(monkeypatch):
         some().to_supervision()
 
 
+def test_joints_are_drawn_by_their_confidence():
+    """Not at all, hollow, solid; each as `draw_poses` draws it from .3 on, and otherwise than without confidences."""
+    picture, sure = np.full((200, 200, 3), 60, np.uint8), some(1)
+    columns = (sure.scores, sure.boxes_xyxy)
+    unseen = Poses(sure.joints, np.zeros((1, 17)), *columns)
+    assert np.array_equal(poses_module.draw(picture, unseen), picture)
+    mixed = Poses(sure.joints, np.linspace(0.05, 0.9, 17)[None], *columns)
+    drawn = poses_module.draw(picture, mixed)
+    colors = drawing.person_colors([0])
+    without, by_hand = (
+        drawing.draw_poses(picture, mixed.joints, confidence, COCO_17, min_confidence=0.3, colors=colors)
+        for confidence in (None, mixed.joint_scores)
+    )
+    assert np.array_equal(drawn, by_hand)
+    assert not np.array_equal(drawn, without)
+    assert np.array_equal(poses_module.draw(picture, sure), without)
+
+
 def test_people_keep_their_colour_when_their_row_changes():
     picture = np.full((200, 200, 3), 60, np.uint8)
     people = some(3, ids=True)

@@ -27,4 +27,5 @@ wait $!
 "$python" -m rdpose train recipes/bundled/crowds.yaml name=crowds --resume
 "$python" -m recipes.bundled.ship output/taught/mobilenet_fpn/{main,crowds}/final_state.safetensors
 "$python" -m recipes.bundled.graph src/rdpose/weights/bundled.safetensors
+"$python" tests/make_golden.py
 "$python" -m recipes.bundled.figures src/rdpose/weights/bundled.safetensors teacher --shared "$shared"

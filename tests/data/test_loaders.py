@@ -333,6 +333,14 @@ def test_a_doubled_box_is_nobodys_neighbour() -> None:
     assert (found.neighbours[..., 2] > found.neighbours[..., 0]).sum(1).tolist() == [1, 1, 2]
 
 
+@pytest.mark.parametrize(("moved", "others"), [(2.0, 0), (3.0, 1)])
+def test_boxes_that_overlap_by_nine_tenths_are_one_persons(moved: float, others: int) -> None:
+    """Of 40 columns 38 and 37 are common: 38 / 42 = .905 and 37 / 43 = .860."""
+    boxes = np.array([[10, 10, 50, 90], [10 + moved, 10, 50 + moved, 90]], np.float32)
+    found = crop_people(np.zeros((100, 100, 3), np.uint8), boxes, SIZE, max_neighbours=3)
+    assert (found.neighbours[..., 2] > found.neighbours[..., 0]).sum(1).tolist() == [others] * 2
+
+
 def test_a_picture_without_people_gives_no_crops() -> None:
     found = crop_people(np.zeros((50, 50, 3), np.uint8), np.zeros((0, 4), np.float32), SIZE, max_neighbours=3)
     assert [tuple(part.shape) for part in found] == [(0, 3, 96, 64), (0, 4), (0, 3, 4), (0, 2, 3), (0,)]

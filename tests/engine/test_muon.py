@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rdpose.config.schema import TrainSettings
-from rdpose.engine.muon import RATE, Muon, orthogonal
+from rdpose.engine.muon import Muon, orthogonal
 from rdpose.engine.optim import Stepper, freeze, make_optimizers
 from rdpose.models import builders
 
@@ -37,7 +37,7 @@ def test_a_step_is_as_long_whatever_the_gradient() -> None:
         Muon([kernel], lr=1e-2).step()
         steps.append(kernel.detach())
     torch.testing.assert_close(*steps, rtol=1e-3, atol=1e-5)
-    assert torch.linalg.matrix_norm(steps[0].reshape(8, 36), 2).item() == pytest.approx(RATE * 1e-2, rel=0.4)
+    assert torch.linalg.matrix_norm(steps[0].reshape(8, 36), 2).item() == pytest.approx(15 * 1e-2, rel=0.4)
 
 
 def test_two_steps_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_two_steps_by_hand() -> None:
         optimizer.step()
         moving = 0.9 * moving + 0.1 * gradient.flatten(1)
         direction = orthogonal((0.9 * moving + 0.1 * gradient.flatten(1))[None])[0]
-        expected = expected * (1 - 1e-2 * 0.5) - RATE * 1e-2 * 2**0.5 * direction
+        expected = expected * (1 - 1e-2 * 0.5) - 15 * 1e-2 * 2**0.5 * direction
     torch.testing.assert_close(kernel.detach().flatten(1), expected, rtol=1e-5, atol=1e-5)
 
 

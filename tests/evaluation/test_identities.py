@@ -45,6 +45,14 @@ def test_boxes_must_overlap_by_half() -> None:
     truth = frames({1: [0, 0, 10, 10]})
     assert identity_scores(truth, frames({1: [0, 0, 10, 5]})).true == 1
     assert identity_scores(truth, frames({1: [0, 0, 10, 4.9]})).true == 0
+    half = [{number: [0, 0, 10, 5]} for number in (7, 8)]
+    assert identity_scores(truth * 2, frames(*half)).switches == 1
+
+
+def test_of_two_boxes_in_reach_the_nearer_tells_who_it_is() -> None:
+    beside = [2, 0, 12, 20]
+    scores = identity_scores(frames({1: A, 2: beside}, {1: A}), frames({7: A, 5: beside}, {7: A}))
+    assert (scores.true, scores.switches) == (3, 0)
 
 
 def test_nothing_to_tell_and_numbers_of_frames() -> None:

@@ -165,7 +165,7 @@ def test_pck_by_hand(tmp_path, own, save) -> None:
     """Torso 50 px (3-4-5), so 10 px off is right. Two people of four joints; the second has no result."""
     names = ["left_hip", "right_shoulder", "left_knee", "right_knee"]
     names += ["right_hip", "left_shoulder"]
-    place = [*(0, 0, 2), *(30, 40, 2), *(100, 100, 2), *(200, 100, 2), *(0, 0, 0), *(0, 0, 0)]
+    place = [*(60, 20, 2), *(90, 60, 2), *(100, 100, 2), *(200, 100, 2), *(0, 0, 0), *(0, 0, 0)]
     people = [
         {"id": 7 + i, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "keypoints": place} for i in range(2)
     ]

@@ -53,8 +53,8 @@ def test_out_of_sight_for_up_to_a_second_in_motion(gone: float) -> None:
 
 def test_who_comes_after_the_patience_is_new() -> None:
     tracker = Tracker(patience=1.0)
-    tracker.update(at(person(0)), 0)
-    assert tracker.update(at(person(0)), 1.5).tolist() == [2]
+    assert [tracker.update(at(person(0)), seconds).tolist() for seconds in (0, 1.0)] == [[1], [1]]
+    assert tracker.update(at(person(0)), 2.5).tolist() == [2]
     assert len(tracker.tracks) == 1
 
 
@@ -84,6 +84,15 @@ def test_nobody_and_frames_of_the_same_time() -> None:
         tracker.update(at(person(0)), 0.5)
 
 
+def test_the_box_moves_on_with_the_person() -> None:
+    """A pose unlike the last one, a step away: only the box says who it is."""
+    tracker = Tracker()
+    for frame in (0, 1):
+        tracker.update(at(person(12 * frame)), frame / FPS)
+    joints, box = person(24)
+    assert tracker.update(at((joints[::-1].copy(), box)), 2 / FPS).tolist() == [1]
+
+
 def test_memory_does_not_grow_with_the_video() -> None:
     tracker = Tracker()
     for i in range(500):
@@ -97,7 +106,31 @@ def test_the_first_step_is_the_velocity_and_later_ones_are_averaged() -> None:
         tracker.update(at(person(x)), frame / FPS)
         if frame == 1:
             assert tracker.tracks[0].velocity == pytest.approx([100, 0])
-    assert 100 < tracker.tracks[0].velocity[0] < 200
+    # known for 0.04 s, the second step weighs 1 - exp(-1); known for longer, over 0.4 s
+    assert tracker.tracks[0].velocity[0] == pytest.approx(100 + 100 * (1 - np.exp(-1)), abs=1e-3)
+    for frame in range(3, 20):
+        tracker.update(at(person(12)), frame / FPS)
+    before = tracker.tracks[0].velocity[0]
+    tracker.update(at(person(20)), 20 / FPS)
+    assert tracker.tracks[0].velocity[0] == pytest.approx(before + (1 - np.exp(-0.1)) * (200 - before), abs=1e-3)
+
+
+@pytest.mark.parametrize("gone", [0.0, 0.04, 0.25, 0.5])
+def test_who_is_the_same_by_hand(gone: float) -> None:
+    """From half the boxes' overlap and half the OKS of 0.2 on; OKS forgives four times as much size for each second."""
+    area = 30 * 80 * (1 + (1 + 4 * gone) ** 2) / 2
+    verdicts = set()
+    for step in np.arange(4, 28, 0.5):
+        alike = np.mean([np.exp(-(step**2) / (8 * sigma**2 * area)) for sigma in COCO_17.sigmas])
+        similarity = 0.5 * (30 - step) / (30 + step) + 0.5 * alike
+        if abs(similarity - 0.2) < 1e-3:
+            continue
+        tracker = Tracker()
+        tracker.update(at(person(0)), 1)
+        (identity,) = tracker.update(at(person(step)), 1 + gone).tolist()
+        assert identity == (1 if similarity > 0.2 else 2), step
+        verdicts.add(identity)
+    assert verdicts == {1, 2}
 
 
 def test_who_was_out_of_sight_may_be_further_away_than_the_next_frames_person() -> None:

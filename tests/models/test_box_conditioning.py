@@ -23,6 +23,13 @@ def test_a_box_lies_where_it_says() -> None:
     assert inside[23, 8] < 1e-2
 
 
+def test_an_edge_is_as_sharp_as_networks_were_trained_with() -> None:
+    """A cell inside and outside the left edge, each a quarter of the half size away from it: sigmoid(20 / 4)."""
+    inside, _ = soft_boxes(BOX, 24, 16)
+    assert inside[0, 0, 10, 5] == pytest.approx(0.9933, abs=1e-4)
+    assert inside[0, 0, 10, 3] == pytest.approx(0.0067, abs=1e-4)
+
+
 def test_nearness_falls_by_half_the_half_size() -> None:
     _, near = soft_boxes(BOX, 24, 16)
     assert near[0, 0, 10, 10] == pytest.approx(torch.exp(torch.tensor(-0.5)).item())  # 2 of 4 cells: one deviation
@@ -34,6 +41,11 @@ def test_padding_draws_nothing() -> None:
     assert not inside.any()
     assert not near.any()
     assert torch.equal(box_maps(torch.cat([BOX, PADDING], dim=1), None, LIKE, 1), box_maps(BOX, None, LIKE, 1))
+
+
+@pytest.mark.parametrize("line", [[4.0, 2.0, 4.0, 18.0], [4.0, 2.0, 12.0, 2.0]])
+def test_a_box_without_width_or_height_draws_nothing(line: list[float]) -> None:
+    assert not any(maps.any() for maps in soft_boxes(torch.tensor([[line]]), 24, 16))
 
 
 def test_the_own_box_comes_first_and_the_others_after_it() -> None:
