@@ -113,6 +113,7 @@ def test_public_weights_that_were_not_fetched_are_told(
     tiny_config: Path, places: list[str], tiny_crowd: Path, tmp_path: Path, monkeypatch, capsys, name: str, remedy: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")  # a single process fetches those that have an address
     shutil.copy(next((tiny_crowd / "images/val2017").glob("*.jpg")), "a.jpg")
     for command in (["predict", "a.jpg", "--detector", "whole"], ["test", tiny_config, *places], ["export"]):
         _, said = run(capsys, *command, "--weights", name, status=1)

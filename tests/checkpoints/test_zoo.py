@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import rdpose
 from rdpose.checkpoints import download, zoo
 from rdpose.checkpoints.zoo import PublicWeights
 
@@ -84,6 +85,7 @@ def test_the_name_of_fetched_weights_is_their_file(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     known = zoo.PUBLIC["hrnet_w32_coco_256x192"]
     file = zoo.FOLDER / known.folder / known.file
+    monkeypatch.setenv("WORLD_SIZE", "2")  # each of several processes would fetch it
     with pytest.raises(FileNotFoundError, match="`rdpose weights hrnet_w32_coco_256x192` does it"):
         zoo.located(known.name)
     file.parent.mkdir(parents=True)
@@ -92,6 +94,30 @@ def test_the_name_of_fetched_weights_is_their_file(tmp_path: Path, monkeypatch: 
     assert zoo.located("mine.pth") == Path("mine.pth")
     Path(known.name).touch()  # a file of that name is nearer
     assert zoo.located(known.name) == Path(known.name)
+
+
+def test_a_name_is_fetched_into_the_cache_at_its_first_use(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RDPOSE_CACHE", str(tmp_path / "cache"))
+    name = "hrnet_w32_coco_256x192"
+    monkeypatch.setitem(zoo.PUBLIC, name, PublicWeights(name, f"{server.address}/{NAME}"))
+    with pytest.raises(ValueError, match=r"w32\S*pth is damaged|cannot be read|is no checkpoint|is not"):
+        rdpose.load(name)  # what this server has is no network
+    assert (tmp_path / "cache" / NAME).read_bytes() == CONTENT
+    assert f"fetching {name} from {server.address}" in capsys.readouterr().err
+    assert zoo.located(name) == tmp_path / "cache" / NAME
+    assert server.asked == [""]
+    monkeypatch.setitem(zoo.PUBLIC, name, PublicWeights(name, f"{server.address}/{NAME.replace(SHA256[:8], '0' * 8)}"))
+    with pytest.raises(ValueError, match="is not the file that its name tells, and was removed"):
+        zoo.located(name)
+    assert listed(tmp_path) == [NAME]
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RDPOSE_CACHE", raising=False)
+    assert zoo.cache() == Path.home() / ".cache/rdpose"
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,6 @@ def test_errors_inside_the_module_are_pythons_own(ran: Path) -> None:
 
 
 def test_building_alone_loads_nothing(ran: Path) -> None:
-    with pytest.raises(ValueError, match=r"one of your own is named package\.module:factory"):
+    with pytest.raises(ValueError, match=r"one of your own package\.module:factory"):
         builders.build(f"{MODULE}:make", "rdpose", num_joints=17)
     assert not ran.exists()

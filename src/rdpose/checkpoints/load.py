@@ -26,6 +26,7 @@ from rdpose.checkpoints.native import Weights
 from rdpose.checkpoints.pickles import Content
 from rdpose.config.schema import Settings
 from rdpose.models import builders, user_backbone
+from rdpose.models.backbones import hub
 from rdpose.models.rdpose import Normalise, RDPose
 from rdpose.models.reference import OfficialRDPose
 from rdpose.skeletons import Skeleton
@@ -55,19 +56,23 @@ def load_network(path: str | Path, asked: Asked = NOTHING) -> tuple[RDPose | Off
         raise ValueError(f"{path} holds a backbone without a pose head; start a training from it by model.init={path}")
     for note in weights.notes:
         print(f"{path}: {note}", file=sys.stderr)
-    model, backbone = weights.settings.model, backbone_for(weights.settings.model.backbone, asked, path)
+    model, backbone = weights.settings.model, backbone_for(weights, asked, path)
     with _Undrawn():
         network = builders.build(backbone, model.variant, num_joints=weights.skeleton.num_joints)
     native.load_strictly(network, weights.tensors, path)
     return network.eval(), weights.settings, weights.skeleton
 
 
-def backbone_for(name: str, asked: Asked, path: str | Path) -> str | nn.Module:
+def backbone_for(weights: Weights, asked: Asked, path: str | Path) -> str | nn.Module:
     """The backbone that a file names, as `builders.build` takes it. A user's own is loaded where a person names it.
 
     Raises:
+        ImportError: it is one of transformers, which is not installed.
         ValueError: the file names a user's own and nobody else does, or it needs none and one is named.
     """
+    name = weights.settings.model.backbone
+    if hub.is_named(name) and not asked.backbone:
+        return hub.of_weights(weights.tensors, path)
     if not user_backbone.is_named(name):
         if asked.backbone:
             raise ValueError(f"{path} is built on {name}, which comes with rdpose; leave your own backbone out")

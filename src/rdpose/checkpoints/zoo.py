@@ -2,6 +2,7 @@
 
 print(table())
 fetch("hrnet_w32_coco_256x192", Path("models/pytorch"))     # -> models/pytorch/pose_coco/td-hm_hrnet-w32_...pth
+located("hrnet_w32_coco_256x192")                           # that file, or else fetched into the cache
 
 Names say backbone, training set and input size (height x width, as in the family). Addresses and figures are those of
 HRNet's README, mmpose's model pages and torchvision; figures are AP on val2017 with the AP-56.4 boxes (COCO), AP
@@ -10,7 +11,9 @@ HRNet's README, mmpose's model pages and torchvision; figures are AP on val2017 
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,10 +145,12 @@ def table(public: dict[str, PublicWeights] = PUBLIC) -> str:
 
 
 def located(weights: str | Path, folder: Path = FOLDER) -> Path:
-    """The file that is meant by a path, or by the name of public weights that were fetched.
+    """The file that is meant by a path, or by the name of public weights; these are fetched into the cache.
 
     Raises:
-        FileNotFoundError: it is the name of public weights that were not fetched yet; how to have them is told.
+        FileNotFoundError: it is the name of public weights that have to be fetched by hand, or before several
+            processes need them; how is told.
+        ValueError: as `download.fetch`.
     """
     path = Path(weights)
     if path.exists() or (known := PUBLIC.get(str(weights))) is None:
@@ -153,10 +158,19 @@ def located(weights: str | Path, folder: Path = FOLDER) -> Path:
     fetched = folder / known.folder / known.file
     if fetched.is_file():
         return fetched
-    have = f"fetch {known.file} from {known.address} to {fetched}" if known.by_hand else "`rdpose weights {0}` does it"
-    raise FileNotFoundError(
-        f"{known.name} is the name of public weights, which are not in {fetched} yet: {have.format(known.name)}"
-    )
+    if known.by_hand or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        by_hand = f"fetch {known.file} from {known.address} to {fetched}"
+        remedy = by_hand if known.by_hand else f"`rdpose weights {known.name}` does it"
+        raise FileNotFoundError(f"{known.name} is the name of public weights, which are not in {fetched} yet: {remedy}")
+    kept = cache() / known.file
+    if not kept.is_file():
+        print(f"fetching {known.name} from {known.address} into {kept.parent}", file=sys.stderr)
+    return download.fetch(known.address, kept, sha256=known.sha256)
+
+
+def cache() -> Path:
+    """Folder of what was fetched by name: $RDPOSE_CACHE, or .cache/rdpose in the user's own folder."""
+    return Path(os.environ.get("RDPOSE_CACHE") or Path.home() / ".cache/rdpose")
 
 
 def start_of(backbone: str) -> PublicWeights | None:

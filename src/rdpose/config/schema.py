@@ -23,7 +23,8 @@ class Group(BaseModel):
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
     """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152; or
-    one of your own, package.module:factory (docs/own-backbone.md)."""
+    one of transformers, hf:facebook/dinov2-small or hf: and a folder; or one of your own, package.module:factory
+    (docs/own-backbone.md)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import urllib.error
-import urllib.request
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +10,9 @@ import torch
 
 from rdpose.config.defaults import MIN_SCORE
 from rdpose.detection.detections import Detections, clip, sift
+from rdpose.io import hub
 from rdpose.io.files import in_a_line
 from rdpose.utils import distributed
-
-TIMEOUT_SECONDS = 20
-"""For the hub's first answer."""
 
 
 class TransformersDetector:
@@ -78,37 +73,11 @@ class TransformersDetector:
 
 
 def _open(transformers: Any, name: str) -> tuple[Any, Any]:
-    """The image processor and the network of a folder or of the hub's files; what was fetched once is not asked for."""
+    """The image processor and the network of a folder or of the hub's files."""
 
-    def read(local: bool) -> tuple[Any, Any]:
+    def opened(local: bool) -> tuple[Any, Any]:
         parts = (transformers.AutoImageProcessor, transformers.AutoModelForObjectDetection)
         processor, network = (part.from_pretrained(name, local_files_only=local) for part in parts)
         return processor, network
 
-    if Path(name).is_dir():
-        return read(local=True)
-    try:
-        return read(local=True)
-    except (OSError, ValueError):
-        _ask_hub(name)
-    return read(local=False)
-
-
-def _ask_hub(name: str) -> None:
-    """Ask once whether the hub has a network, where transformers would go on asking for minutes.
-
-    Raises:
-        ValueError: it cannot be reached, or has no such network.
-    """
-    hub = importlib.import_module("huggingface_hub.constants")
-    if hub.HF_HUB_OFFLINE:
-        raise ValueError("it was not fetched before, and HF_HUB_OFFLINE forbids to fetch it")
-    request = urllib.request.Request(f"{hub.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 404):
-            raise ValueError(f"{hub.ENDPOINT} has no public network of this name") from None
-        raise ValueError(f"{hub.ENDPOINT} answers {error.code} {error.reason}; try again later") from None
-    except OSError as error:
-        raise ValueError(f"{hub.ENDPOINT} cannot be reached: {getattr(error, 'reason', error)}") from None
+    return hub.read(name, opened)

@@ -13,7 +13,7 @@ from torch import nn
 
 from rdpose.models import user_backbone
 from rdpose.models.backbone_checks import number_of
-from rdpose.models.backbones import efficientnet, hrnet, mobilenet, resnet, unet
+from rdpose.models.backbones import efficientnet, hrnet, hub, mobilenet, resnet, unet
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
@@ -67,11 +67,15 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
 
 
 def chosen(backbone: str) -> str | nn.Module:
-    """What `build` takes for a backbone's name that a person gave: a user's own is loaded, which runs its code.
+    """What `build` takes for a backbone's name that a person gave.
+
+    A user's own is loaded, which runs its code; one of transformers is fetched with its weights.
 
     Raises:
-        ValueError: as `user_backbone.load`.
+        ImportError, ValueError: as `user_backbone.load` and `hub.fetch`.
     """
+    if hub.is_named(backbone):
+        return hub.fetch(backbone)
     return user_backbone.load(backbone) if user_backbone.is_named(backbone) else backbone
 
 
@@ -82,6 +86,6 @@ def build_backbone(name: str) -> nn.Module:
         ValueError: there is none of that name.
     """
     if name not in BACKBONES:
-        own = "one of your own is named package.module:factory"
+        own = "one of transformers is named hf:owner/name, one of your own package.module:factory"
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}; {own}")
     return BACKBONES[name]()

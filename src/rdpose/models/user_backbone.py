@@ -16,13 +16,15 @@ from pathlib import Path
 
 from torch import nn
 
+from rdpose.models.backbones import hub
+
 Factory = str | Callable[[], nn.Module]
 """What makes a backbone, or its name "package.module:factory"."""
 
 
 def is_named(backbone: str) -> bool:
     """Whether a name is that of a user's own backbone, rather than of one that comes with the package."""
-    return ":" in backbone
+    return ":" in backbone and not hub.is_named(backbone)
 
 
 def load(factory: Factory) -> nn.Module:
