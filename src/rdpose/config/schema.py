@@ -160,13 +160,15 @@ class TrainSettings(Group):
     """Parameters step in proportion to their size as drawn, before model.init: layers of few inputs step further."""
     fresh_lr: Positive = 1.0
     """With relative_lr: how many times the rate those take that are drawn near zero, such as the maps of boxes."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each layer of a vit backbone learns at this share of the next one's rate, 1 at the same; .75 for vit_base."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""
     lr_factor: Positive = 0.1
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     weight_decay: NotNegative = 0.0
-    """On weights alone, never on biases and norms."""
+    """On weights alone, never on biases, norms and learned positions."""
     momentum: Probability = 0.9
     """Of sgd, as is nesterov."""
     nesterov: bool = False
