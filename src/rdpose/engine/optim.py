@@ -64,7 +64,7 @@ def layer_scales(network: nn.Module, decay: float) -> dict[Tensor, float]:
     Raises:
         ValueError: there is a decay, and the backbone does not count its layers.
     """
-    scales = dict.fromkeys(network.parameters(), 1.0)
+    scales: dict[Tensor, float] = dict.fromkeys(network.parameters(), 1.0)
     if decay == 1:
         return scales
     backbone = network.get_submodule("backbone")
