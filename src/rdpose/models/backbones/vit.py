@@ -50,7 +50,10 @@ SIMPLE = "_simple"
 
 
 class DropPath(nn.Module):
-    """In training, zero for a random share of the batch and larger for the rest (Huang et al., ECCV 2016)."""
+    """In training, zero for a random share of the batch and larger for the rest (Huang et al., ECCV 2016).
+
+    Drawn on the processor, whose generator a training saves: resumed, it goes on as it would have.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -59,8 +62,8 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.rate:
             return x
-        kept = x.new_empty(len(x), *(1 for _ in x.shape[1:])).bernoulli_(1 - self.rate)
-        return x * kept / (1 - self.rate)
+        kept = (torch.rand(len(x)) >= self.rate).to(x) / (1 - self.rate)
+        return x * kept.view(-1, *(1 for _ in x.shape[1:]))
 
 
 class Attention(nn.Module):
