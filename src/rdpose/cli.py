@@ -193,8 +193,8 @@ def show(
 
 @app.command()
 def convert(
-    old: Annotated[Path, typer.Argument(help="Weights of HRNet, SimpleBaseline, RDPose, mmpose or ours.")],
-    new: Annotated[Path, typer.Argument(help="File to write, .safetensors.")],
+    old: Annotated[Path, typer.Argument(help="Weights of HRNet, SimpleBaseline, ViTPose, RDPose, mmpose or ours.")],
+    new: Annotated[Path, typer.Argument(help="File to write, .safetensors; or a folder, for transformers.")],
     variant: Annotated[str | None, typer.Option(help="What decouples, where the file does not say.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="coco, crowdpose, mpii or a YAML file.")] = None,
     image_size: Annotated[tuple[int, int] | None, typer.Option(help="Width and height of the crop.")] = None,

@@ -455,7 +455,7 @@ def broken_files(folder: Path) -> dict[str, tuple[bytes | Any, str]]:
         "list.pth": ([1, 2], "holds no network's state dict but a list"),
         "words.pth": ({"name": "pose"}, "holds no network's state dict but a dict with name"),
         "state.pth": ({"network": state, "stepper": {}}, "is the state of a training"),
-        "other.pth": ({"blocks.0.weight": torch.zeros(1)}, "holds neither HRNet nor ResNet .*blocks.0.weight"),
+        "other.pth": ({"blocks.0.weight": torch.zeros(1)}, "holds neither HRNet, ResNet nor ViTPose .*blocks.0.weight"),
         "w18.pth": ({"transition1.0.0.weight": torch.zeros(18, 256, 3, 3)}, "an HRNet of width 18"),
     }
 

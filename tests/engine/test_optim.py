@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from rdpose.config.schema import TrainSettings
-from rdpose.engine.optim import Stepper, WeightAverage, learning_rate, make_optimizers, size_of
+from rdpose.engine.optim import Stepper, WeightAverage, layer_scales, learning_rate, make_optimizers, size_of
 from rdpose.models import builders
+from rdpose.models.backbones.vit import ViTPose
 
 
 def rates(settings: TrainSettings, *steps: int) -> list[float]:
@@ -64,6 +65,45 @@ def test_relative_steps_are_the_rate_times_the_size_at_the_start(relative: bool)
         optimizer.step()
     steps = [old - new.item() for old, new in zip(before, network.parameters(), strict=True)]
     assert steps == pytest.approx([1e-3 * times for times in ([1, 2, 4, 1] if relative else [1, 1, 1, 1])], rel=1e-3)
+
+
+LAYERS = {"patch_embed": 0.125, "pos_embed": 0.125, "blocks.0": 0.25, "blocks.1": 0.5, "last_norm": 1, "deconv": 1}
+"""Of a transformer of two blocks, at a decay of a half."""
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_layers_nearer_to_the_image_take_smaller_steps(optimizer: str) -> None:
+    network = builders.build(ViTPose(16, 2, 2, filters=(8, 8)), "rdpose", num_joints=2)
+    settings = TrainSettings.model_validate(
+        {"optimizer": optimizer, "lr": 1e-3, "layer_decay": 0.5, "weight_decay": 0.1}
+    )
+    stepper = Stepper(network, settings, torch.device("cpu"), steps_per_epoch=10)
+    stepper.set_rate(0)
+    groups = [group for one in stepper.optimizers for group in one.param_groups]
+    rates = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    assert len(rates) == sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    for name, parameter in network.named_parameters():
+        found = [scale for start, scale in LAYERS.items() if name.startswith(f"backbone.{start}")]
+        scale = found[0] if name.startswith("backbone.") else 1
+        decays = parameter.ndim > 1 and name != "backbone.pos_embed"
+        assert rates[id(parameter)] == (pytest.approx(1e-3 * scale), 0.1 if decays else 0), name
+
+
+def test_published_layer_decay_of_vit_base() -> None:
+    with torch.device("meta"):
+        network = builders.build("vit_base", "plain", num_joints=17)
+    scales = layer_scales(network, 0.75)
+    named = {name: scales[parameter] for name, parameter in network.named_parameters()}
+    assert named["backbone.patch_embed.proj.weight"] == pytest.approx(0.023757264)  # .75 ** 13
+    assert named["backbone.blocks.0.norm1.bias"] == pytest.approx(0.031676352)
+    assert named["backbone.blocks.11.mlp.fc2.weight"] == 0.75
+    assert named["backbone.last_norm.weight"] == named["backbone.deconv_layers.0.weight"] == named["head.weight"] == 1
+
+
+def test_a_backbone_that_does_not_count_its_layers_is_told() -> None:
+    network = builders.build("hrnet_small", "plain", num_joints=2)
+    with pytest.raises(ValueError, match=r"layer_decay is 0\.5, but a HRNet does not say .* set train\.layer_decay=1"):
+        make_optimizers(network, TrainSettings(layer_decay=0.5))
 
 
 def test_the_average_forgets_its_start_and_copies_counters() -> None:

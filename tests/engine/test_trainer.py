@@ -24,6 +24,7 @@ from rdpose.engine import build, optim, tester, trainer
 from rdpose.engine.trainer import Run
 from rdpose.io import files
 from rdpose.models import builders
+from rdpose.models.backbones import vit
 from rdpose.skeletons import COCO_17
 from rdpose.utils import distributed
 
@@ -101,6 +102,25 @@ def test_interrupted_and_resumed_is_uninterrupted(tiny_settings: Maker, tmp_path
     assert metrics(whole.run_dir) == metrics(parts.run_dir)
     best = [native.load_weights(s.run_dir / "model_best.safetensors").tensors for s in (whole, parts)]
     assert_identical(*best)
+
+
+def test_a_transformer_trains_and_resumes_exactly(
+    tiny_settings: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that ViTPose's recipe asks for: drop path is drawn again as it would have been."""
+    monkeypatch.setitem(vit.SIZES, "vit_small", vit.Size(width=48, depth=2, heads=12, drop_path=0.5))
+    recipe = ("model.backbone=vit_small_simple", "train.layer_decay=0.8", "train.weight_decay=0.1", "train.clip=1")
+    options = (*recipe, "train.epochs=2", "train.ema=0.9", "train.precision=bf16", "train.validate_every=0")
+    whole, parts = (tiny_settings(*options, f"output_dir={tmp_path / name}") for name in ("whole", "parts"))
+    run_of(whole, 2)
+    run_of(parts, 1)
+    torch.manual_seed(99)
+    run_of(parts, 1, resume=True)
+    states = [native.load_state(settings.run_dir / "checkpoint.pt") for settings in (whole, parts)]
+    for state in states:
+        state["settings"]["output_dir"] = ""
+    assert_identical(*states)
+    assert len(states[0]["stepper"]["optimizers"][0]["param_groups"]) == 8  # four layers, weights and others
 
 
 def test_a_finished_run_resumes_for_more_epochs(tiny_settings: Maker) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from rdpose.models import builders
+from rdpose.models.backbones import vit
 from rdpose.models.fuse import fused
 
 
@@ -29,10 +30,12 @@ def lively(network: nn.Module) -> nn.Module:
         ("hrnet_small", "official"),
         ("unet_small", "plain"),
         ("efficientnet_lite0", "rdpose"),
+        ("vit_small", "rdpose"),
     ],
 )
 @torch.inference_mode()
-def test_equal_heatmaps_without_norms(backbone: str, variant: str) -> None:
+def test_equal_heatmaps_without_norms(backbone: str, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vit.SIZES, "vit_small", vit.Size(width=48, depth=2, heads=12, drop_path=0.1))
     torch.manual_seed(0)
     network = lively(builders.build(backbone, variant, num_joints=4))
     crops = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)

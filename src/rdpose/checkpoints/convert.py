@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from rdpose import skeletons
-from rdpose.checkpoints import key_maps, native, zoo
+from rdpose.checkpoints import folders, key_maps, native, zoo
 from rdpose.checkpoints import load as weight_files
 from rdpose.checkpoints.infer_config import Asked
 from rdpose.checkpoints.load import Reading
@@ -25,13 +25,16 @@ def convert(
 ) -> str:
     """Write the weights of `old` (any origin, see `load.read`) to `new`; returns what was done.
 
+    A `new` that ends in .safetensors carries its settings; one without an ending is a folder for transformers, which a
+    plain ViTPose can be written to.
+
     Args:
         skeleton: coco, crowdpose, mpii or a YAML file; the other arguments are as in `Asked`.
 
     Raises:
-        FileNotFoundError, ValueError: as `load.read`, or `new` does not end in .safetensors.
+        FileNotFoundError, ValueError: as `load.read`, or as `folders.write`, or `new` has another ending.
     """
-    if new.suffix != ".safetensors":
+    if new.suffix not in (".safetensors", ""):
         raise ValueError(f"{new} does not end in .safetensors, the one kind of file that is written; rename it")
     asked = Asked(
         variant=variant,
@@ -43,8 +46,10 @@ def convert(
     )
     reading = weight_files.read(old, asked)
     weight_files.refuse_nameless(reading, old)
-    native.save_weights(new, reading.tensors, reading.settings, reading.skeleton)
-    return "\n".join([str(old), *_rows(reading), f"  written to  {new} ({new.stat().st_size / 1e6:.1f} MB)"])
+    write = native.save_weights if new.suffix else folders.write
+    write(new, reading.tensors, reading.settings, reading.skeleton)
+    size = folders.tensors_file(new).stat().st_size
+    return "\n".join([str(old), *_rows(reading), f"  written to  {new} ({size / 1e6:.1f} MB)"])
 
 
 def info(path: Path) -> str:
@@ -55,10 +60,11 @@ def info(path: Path) -> str:
     """
     path = zoo.located(path)
     reading = weight_files.read(path)
-    with path.open("rb") as opened:
+    file = folders.tensors_file(path)
+    with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return "\n".join(
-        [str(path), *_rows(reading), f"  size        {path.stat().st_size / 1e6:.1f} MB", f"  sha256      {digest}"]
+        [str(path), *_rows(reading), f"  size        {file.stat().st_size / 1e6:.1f} MB", f"  sha256      {digest}"]
     )
 
 

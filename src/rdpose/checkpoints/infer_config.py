@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from rdpose.checkpoints.pickles import Content
 from rdpose.config import loading
 from rdpose.config.schema import DataSettings, ModelSettings, Settings
 from rdpose.data.layouts import LAYOUTS
+from rdpose.models.backbones import vit
 from rdpose.models.user_backbone import Factory
 from rdpose.skeletons import Skeleton
 
@@ -29,6 +31,10 @@ _OTHER_SETS = re.compile(r"(?<![a-z])(aic|animal|ap10k|ap-10k|macaque|h36m|jhmdb
 """In the names of files whose joints are neither COCO's, CrowdPose's nor MPII's, though there may be as many."""
 _CORNERS_APART = re.compile(r"(?<![a-z])(udp|dark-?pose)(?![a-z])", re.IGNORECASE)
 """In the names of files of another geometry. mmpose's `dark` is of ours."""
+
+VITPOSE: dict[str, Any] = {"test": {"shift_heatmap": False}}
+"""Settings that published ViTPose weights ask for, all of them trained with UDP. Where `model.geometry: udp` is there,
+it belongs here."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,12 @@ def settings_of(
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
     if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
-    if _CORNERS_APART.search(name):
-        notes += (f"its name says UDP or DarkPose, whose geometry is not used here. {geometry.CORNERS_APART}",)
     tree = {"name": name, "model": model, "data": _data_of(skeleton).model_dump()}
+    if skeleton.joints and backbone in vit.VITS:
+        tree |= VITPOSE
+        notes += (f"ViTPose was trained with UDP, whose geometry is not used here. {geometry.CORNERS_APART}",)
+    elif _CORNERS_APART.search(name):
+        notes += (f"its name says UDP or DarkPose, whose geometry is not used here. {geometry.CORNERS_APART}",)
     return loading.from_tree(tree, where=f"settings of {name}"), notes
 
 

@@ -1,6 +1,7 @@
 """Keys of other checkpoints as ours: the HRNet family, the published RDPose, mmpose 0.x and 1.x, ImageNet.
 
-Names and shapes inside a backbone are the published ones everywhere; what differs is what stands before them.
+Names and shapes inside a backbone are the published ones everywhere; what differs is what stands before them. Vision
+transformers alone have several sets of names (`vit_keys.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-from rdpose.models.backbones import resnet
+from rdpose.checkpoints import vit_keys
+from rdpose.models.backbones import resnet, vit
 
 OFFICIAL = {
     "final_layer.": "head.",
@@ -32,12 +34,14 @@ BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 FAMILY, RDPOSE, MMPOSE_0, MMPOSE_1 = "HRNet family", "published RDPose", "mmpose 0.x", "mmpose 1.x"
 IMAGENET, BACKBONE, OWN = "ImageNet", "backbone alone", "rdpose"
+TRANSFORMERS = "transformers"
 
 
 def layout_of(keys: Collection[str]) -> str:
     """Where a checkpoint with these keys comes from: one of the names above."""
     marks = {
         OWN: "normalise.mean",
+        TRANSFORMERS: "backbone.embeddings.",
         RDPOSE: "c_attn.",
         MMPOSE_0: "keypoint_head.",
         MMPOSE_1: "head.final_layer.",
@@ -80,6 +84,8 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
         if width not in known:
             raise ValueError(f"{where} holds an HRNet of width {width}; the known ones are {_said(known)}")
         return known[width]
+    if vit_keys.is_vit(tensors):
+        return vit_keys.size_of(tensors, where)
     bottleneck = "backbone.layer4.0.conv3.weight" in tensors
     blocks = tuple(_num_blocks(tensors, layer) for layer in range(1, 5))
     for depth, (block, numbers) in resnet.LAYOUTS.items():
@@ -87,8 +93,9 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
             return f"resnet{depth}"
     first = ", ".join(key.removeprefix("backbone.") for key in list(tensors)[:3])
     raise ValueError(
-        f"{where} holds neither HRNet nor ResNet (it begins with {first}); rdpose reads weights of HRNet-W32 and W48 "
-        f"and ResNet-{_said(resnet.LAYOUTS)}, of ImageNet, the HRNet family, RDPose or mmpose"
+        f"{where} holds neither HRNet, ResNet nor ViTPose (it begins with {first}); rdpose reads weights of HRNet-W32 "
+        f"and W48, ResNet-{_said(resnet.LAYOUTS)} and {_said(vit.SIZES)}, of ImageNet, the HRNet family, RDPose, "
+        "ViTPose, mmpose or transformers"
     )
 
 

@@ -4,8 +4,9 @@
     network, settings, skeleton = load_network("weights.safetensors")
 
 Read are rdpose's own files, HRNet's and SimpleBaseline's pose weights, the published RDPose's, training checkpoints of
-these, ImageNet backbones, and mmpose's HRNet and SimpleBaseline. Loading is strict; what a file does not say is guessed
-from its shapes and name (`infer_config.py`), and noted.
+these, ImageNet backbones, mmpose's HRNet and SimpleBaseline, and ViTPose's of its own code, easy_ViTPose, mmpose and
+transformers (a folder). Loading is strict; what a file does not say is guessed from its shapes and name
+(`infer_config.py`), and noted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rdpose.checkpoints import infer_config, key_maps, native, pickles, zoo
+from rdpose.checkpoints import folders, infer_config, key_maps, native, pickles, vit_keys, zoo
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.checkpoints.native import Weights
 from rdpose.checkpoints.pickles import Content
@@ -103,7 +104,7 @@ def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
         ValueError: no checkpoint, a pickle of foreign objects, an unknown network, or tensors missing or left over.
     """
     path = zoo.located(path)
-    content = pickles.read(path)
+    content = folders.read(path) if folders.is_model(path) else pickles.read(path)
     if not content.has_settings:
         return _translate(content, Path(path), asked)
     if replace(asked, like=None, like_bgr=None, backbone=None) != NOTHING:
@@ -113,9 +114,14 @@ def read(path: str | Path, asked: Asked = NOTHING) -> Reading:
 
 def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     layout = key_maps.layout_of(content.tensors)
+    asked = replace(
+        asked, image_size=asked.image_size or content.image_size, skeleton=asked.skeleton or content.skeleton
+    )
     left_out = [key for key in content.tensors if _is_left_out(key, layout, asked)]
-    origin = {key_maps.to_ours(key): key for key in content.tensors if key not in left_out}
-    tensors = {ours: _single(content.tensors[key]) for ours, key in origin.items()}
+    kept = {key: tensor for key, tensor in content.tensors.items() if key not in left_out}
+    kept, changed = vit_keys.as_published(kept, str(path)) if vit_keys.is_vit(kept) else (kept, ())
+    origin = {key_maps.to_ours(key): key for key in kept}
+    tensors = {ours: _single(kept[key]) for ours, key in origin.items()}
     backbone = key_maps.backbone_of(tensors, str(path))
     variant = infer_config.variant_of(tensors, content, asked, path)
     num_maps = len(tensors.get("head.weight", ()))
@@ -123,6 +129,7 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     skeleton = infer_config.skeleton_of(max(0, num_maps - has_centre), content, asked, path)
     tensors, fresh = _complete(tensors, origin, _Network(backbone, variant, skeleton.num_joints), asked, path)
     settings, notes = infer_config.settings_of(path.stem, backbone, variant, skeleton, asked)
+    notes += changed
     if infer_config.is_bgr(layout, backbone, asked):
         swap_colors(tensors)
         notes = (*notes, *infer_config.note_on_bgr(asked))
@@ -134,7 +141,8 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
 
 
 def _is_left_out(key: str, layout: str, asked: Asked) -> bool:
-    return key.startswith(asked.ignore) or (layout == key_maps.IMAGENET and bool(key_maps.CLASSIFIER.match(key)))
+    of_imagenet = layout == key_maps.IMAGENET and bool(key_maps.CLASSIFIER.match(key))
+    return key.startswith(asked.ignore) or of_imagenet or vit_keys.is_left_over(key)
 
 
 def _single(tensor: Tensor) -> Tensor:
@@ -213,7 +221,8 @@ def swap_colors(tensors: dict[str, Tensor]) -> None:
     The first convolution's input channels change places, and so does the normalisation: the family's BGR training
     normalises blue with ImageNet's red.
     """
-    for key in ("backbone.conv1.weight", "normalise.mean", "normalise.scale"):
+    first = next(key for key in ("backbone.conv1.weight", "backbone.patch_embed.proj.weight") if key in tensors)
+    for key in (first, "normalise.mean", "normalise.scale"):
         tensors[key] = tensors[key].flip(1 if tensors[key].ndim > 1 else 0)
 
 

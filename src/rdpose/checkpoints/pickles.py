@@ -22,6 +22,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from rdpose.checkpoints import native
+from rdpose.skeletons import Skeleton
 
 STATE_KEYS = ("best_state_dict", "state_dict", "model")
 """Where a checkpoint keeps its tensors, the best first."""
@@ -38,6 +39,10 @@ class Content:
     joints: tuple[str, ...] = ()
     """Names of its joints, where it says them (mmpose 1.x)."""
     limbs: tuple[tuple[int, int], ...] = ()
+    image_size: tuple[int, int] | None = None
+    """(width, height) of its input, where it says that (transformers)."""
+    skeleton: Skeleton | None = None
+    """Its joints, where we wrote it for transformers."""
     has_settings: bool = False
     """A safetensors file that rdpose wrote: `native.load_weights` reads it whole."""
 

@@ -22,9 +22,9 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152; or
-    one of transformers, hf:facebook/dinov2-small or hf: and a folder; or one of your own, package.module:factory
-    (docs/own-backbone.md)."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152;
+    vit_small, base, large, huge, also with the simple decoder (vit_base_simple, ...); one of transformers,
+    hf:facebook/dinov2-small or hf: and a folder; or one of your own, package.module:factory (docs/own-backbone.md)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -161,13 +161,15 @@ class TrainSettings(Group):
     """Parameters step in proportion to their size as drawn, before model.init: layers of few inputs step further."""
     fresh_lr: Positive = 1.0
     """With relative_lr: how many times the rate those take that are drawn near zero, such as the maps of boxes."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each layer of a vit backbone learns at this share of the next one's rate, 1 at the same; .75 for vit_base."""
     schedule: Literal["steps", "cosine"] = "steps"
     lr_steps: tuple[Count, ...] = (170, 200)
     """Epochs after which the learning rate is multiplied by lr_factor."""
     lr_factor: Positive = 0.1
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     weight_decay: NotNegative = 0.0
-    """On weights alone, never on biases and norms."""
+    """On weights alone, never on biases, norms and learned positions."""
     momentum: Probability = 0.9
     """Of sgd, as is nesterov."""
     nesterov: bool = False

@@ -8,6 +8,7 @@ for hidden layers in neural networks", 2024; torch's own class takes matrices al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,14 +23,19 @@ class Muon(torch.optim.Optimizer):
     """Moves kernels (out, in, height, width), each taken as a matrix (out, rest).
 
     Args:
-        kernels: what is moved.
+        kernels: what is moved, or groups of them as every optimizer of torch takes them.
         lr: a kernel moves by `RATE * lr`, times the square root of its matrix's height over its width if above 1.
         momentum: of the gradients, Nesterov's.
         weight_decay: in units of the learning rate, apart from the gradients.
     """
 
     def __init__(
-        self, kernels: Sequence[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        kernels: Sequence[Tensor] | Sequence[dict[str, Any]],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(kernels, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 

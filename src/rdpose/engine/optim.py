@@ -18,24 +18,33 @@ KERNEL_INPUTS = 8
 
 
 def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.optim.Optimizer]:
-    """The optimizers that the settings name; weight decay acts on weights alone, never on biases and norms.
+    """The optimizers that the settings name; weight decay acts on weights alone, never on biases, norms and positions.
 
     Muon moves what it was made for, the backbone's kernels, and leaves the rest to AdamW.
+
+    Raises:
+        ValueError: as `layer_scales`.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    scales = layer_scales(network, settings.layer_decay)
+    spared = {p for name, p in network.named_parameters() if p.ndim <= 1 or name.endswith("pos_embed")}
     first: list[torch.optim.Optimizer] = []
     if settings.optimizer == "muon":
         backbone = {id(parameter) for parameter in network.get_submodule("backbone").parameters()}
         kernels = [p for p in trained if id(p) in backbone and p.ndim == 4 and p.shape[1] >= KERNEL_INPUTS]
-        first = [Muon(kernels, lr=settings.lr, weight_decay=settings.weight_decay)] if kernels else []
+        layers = [
+            {"params": [p for p in kernels if scales[p] == scale], "scale": scale}
+            for scale in sorted({scales[p] for p in kernels})
+        ]
+        first = [Muon(layers, lr=settings.lr, weight_decay=settings.weight_decay)] if kernels else []
         moved = {id(kernel) for kernel in kernels}
         trained = [parameter for parameter in trained if id(parameter) not in moved]
-    sizes = {p: size_of(p, settings.fresh_lr) if settings.relative_lr else 1.0 for p in trained}
+    sizes = {p: scales[p] * (size_of(p, settings.fresh_lr) if settings.relative_lr else 1.0) for p in trained}
     groups = [
         {"params": [p for p in some if sizes[p] == size], "weight_decay": decay, "scale": size}
         for some, decay in (
-            ([p for p in trained if p.ndim > 1], settings.weight_decay),
-            ([p for p in trained if p.ndim <= 1], 0.0),
+            ([p for p in trained if p not in spared], settings.weight_decay),
+            ([p for p in trained if p in spared], 0.0),
         )
         for size in sorted({sizes[p] for p in some})
     ]
@@ -46,6 +55,29 @@ def make_optimizers(network: nn.Module, settings: TrainSettings) -> list[torch.o
         return [sgd]
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return [*first, kind(groups, lr=settings.lr, fused=True)]
+
+
+def layer_scales(network: nn.Module, decay: float) -> dict[Tensor, float]:
+    """What the learning rate of each parameter is multiplied by: `decay` for every layer that lies after its own (Clark
+    et al., ELECTRA, ICLR 2020). A backbone counts its layers by `depth_of(name)`; what follows it takes whole steps.
+
+    Raises:
+        ValueError: there is a decay, and the backbone does not count its layers.
+    """
+    scales: dict[Tensor, float] = dict.fromkeys(network.parameters(), 1.0)
+    if decay == 1:
+        return scales
+    backbone = network.get_submodule("backbone")
+    depth_of = getattr(backbone, "depth_of", None)
+    if not callable(depth_of):
+        raise ValueError(
+            f"train.layer_decay is {decay}, but a {type(backbone).__name__} does not say how deep its parameters lie "
+            "(by a method depth_of, as the vit backbones have it); set train.layer_decay=1"
+        )
+    for name, parameter in backbone.named_parameters():
+        layer, last = depth_of(name)
+        scales[parameter] = decay ** (last - layer)
+    return scales
 
 
 def size_of(parameter: Tensor, fresh: float = 1.0) -> float:

@@ -206,8 +206,9 @@ def load(
     On a processor with glibc, `rdpose.keep_freed()` at a program's start halves the time that many people take.
 
     Args:
-        weights: a network of rdpose (.safetensors), of the HRNet family or mmpose (.pth), or an exported one (.onnx,
-            .xml); None is the one that comes with the package.
+        weights: a network of rdpose (.safetensors), of the HRNet family, ViTPose or mmpose (.pth), a folder that
+            transformers' ViTPose was saved in, or an exported network (.onnx, .xml); None is the one that comes with
+            the package.
         backbone: for weights on a backbone of your own: the function that makes it, or its name
             "package.module:factory". Without it such weights are refused, because their file must not choose code.
         detector: what finds people where a call gives no boxes; it is opened at its first use. None is the one that

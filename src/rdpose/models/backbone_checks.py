@@ -23,6 +23,13 @@ def number_of(backbone: nn.Module, name: str) -> int:
     return int(getattr(backbone, name))
 
 
+def head_of(backbone: nn.Module, num_maps: int) -> nn.Conv2d:
+    """The layer behind a backbone that makes `num_maps` maps of its features: a 1x1 convolution, or one of the
+    backbone's `head_kernel` (an odd number), where it has that."""
+    kernel = getattr(backbone, "head_kernel", 1)
+    return nn.Conv2d(number_of(backbone, "channels"), num_maps, kernel, padding=kernel // 2)
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 

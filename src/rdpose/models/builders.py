@@ -13,7 +13,7 @@ from torch import nn
 
 from rdpose.models import user_backbone
 from rdpose.models.backbone_checks import number_of
-from rdpose.models.backbones import efficientnet, hrnet, hub, mobilenet, resnet, unet
+from rdpose.models.backbones import efficientnet, hrnet, hub, mobilenet, resnet, unet, vit
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
@@ -29,6 +29,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "efficientnet_lite0": efficientnet.efficientnet_lite0,
     "mobilenet_fpn": mobilenet.mobilenet_fpn,
     **RESNETS,
+    **vit.VITS,
 }
 DECOUPLINGS: dict[str, Callable[[int], nn.Module] | None] = {
     "rdpose": NeighbourDecoupling,

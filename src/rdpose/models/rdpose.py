@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from rdpose.models.backbone_checks import checked_map, checked_stem, number_of
+from rdpose.models.backbone_checks import checked_map, checked_stem, head_of, number_of
 from rdpose.models.box_conditioning import NeighbourMap, box_maps
 from rdpose.models.decoupling import init_conv, peak
 
@@ -47,7 +47,8 @@ class RDPose(nn.Module):
             W / stride), with the attributes `channels` and `stride`. It may offer its two halves as `stem` and `body`,
             with `stem_channels`; people's boxes are then joined between them, and before the first layer otherwise.
             With `coarser_channels`, those of its levels at half the stem's size, a quarter, ..., its body also takes
-            `additions`: one map for each of these levels, added to what the level makes.
+            `additions`: one map for each of these levels, added to what the level makes. With `head_kernel`, an odd
+            number, the head is a convolution of that size; it is 1x1 otherwise.
         num_joints: K.
         decoupling: a module `(features, anchor, maps) -> features`; None is the plain network, without a centre.
         neighbour_aware: join maps of the people's boxes to the features.
@@ -70,7 +71,7 @@ class RDPose(nn.Module):
         self.neighbour_map = NeighbourMap(self.stem_channels, coarser) if neighbour_aware else None
         self.decoupling = decoupling
         num_maps = num_joints + (decoupling is not None)
-        self.head = nn.Conv2d(self.channels, num_maps, kernel_size=1)
+        self.head = head_of(backbone, num_maps)
         init_conv(self.head, std=0.01)
 
     def forward(self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None) -> Tensor:
@@ -96,7 +97,7 @@ class RDPose(nn.Module):
     def center(self, features: Tensor) -> Tensor:
         """(batch, 1, height, width): the last of the direct maps, all that inference needs of them."""
         assert self.head.bias is not None
-        return conv2d(features, self.head.weight[-1:], self.head.bias[-1:])
+        return conv2d(features, self.head.weight[-1:], self.head.bias[-1:], padding=self.head.weight.shape[-1] // 2)
 
     def features(
         self, image: Tensor, neighbours: Tensor | None = None, box: Tensor | None = None

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rdpose.models.backbone_checks import checked_map, number_of
+from rdpose.models.backbone_checks import checked_map, head_of, number_of
 from rdpose.models.backbones.blocks import init_weights
 from rdpose.models.losses import heatmap_loss
 from rdpose.models.rdpose import Normalise
@@ -49,7 +49,7 @@ class OfficialRDPose(nn.Module):
         self.num_joints, self.simple_baseline = num_joints, simple_baseline
         self.normalise = Normalise()
         self.backbone = backbone
-        self.final_layer = nn.Conv2d(self.channels, num_joints + 1, 1)
+        self.final_layer = head_of(backbone, num_joints + 1)
         self.c_attn = ChannelAttention(self.channels)
         self.s_attn = SpatialAttention(self.channels)
         self.fuse_attn = nn.Conv2d(2 * self.channels, self.channels, 1)

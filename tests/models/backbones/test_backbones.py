@@ -14,6 +14,7 @@ from rdpose.models.backbones.hrnet import HRNet
 from rdpose.models.backbones.mobilenet import MobileNetFPN, mobilenet_fpn
 from rdpose.models.backbones.resnet import SimpleBaseline
 from rdpose.models.backbones.unet import UNet, unet_small
+from rdpose.models.backbones.vit import VITS, ViTPose
 
 Build = Callable[[], nn.Module]
 STAGES = (Stage(1, 3, 1, 1, 8), Stage(2, 3, 2, 2, 8), Stage(1, 5, 2, 2, 8), Stage(2, 3, 2, 2, 8), Stage(1, 5, 2, 2, 16))
@@ -24,6 +25,8 @@ BACKBONES: dict[str, Build] = {
     "unet": lambda: UNet((8, 8, 16, 16), (1, 1, 1, 2)),
     "efficientnet": lambda: EfficientNetUNet(STAGES, (8, 12, 16, 16)),
     "mobilenet": MobileNetFPN,
+    "vit": lambda: ViTPose(16, 2, 2, filters=(16, 16)),
+    "vit_simple": lambda: ViTPose(16, 2, 2, filters=None),
 }
 
 
@@ -40,6 +43,10 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
         (unet_small, 32, 32, 2_347_216),
         (efficientnet_lite0, 48, 24, 3_305_408),
         (mobilenet_fpn, 113, 40, 6_270_441),
+        (VITS["vit_small"], 256, 384, 24_286_208),
+        (VITS["vit_base_simple"], 768, 768, 85_794_816),
+        (VITS["vit_large"], 256, 1024, 308_540_416),
+        (VITS["vit_huge"], 256, 1280, 637_204_480),
     ],
 )
 def test_size(build: Build, channels: int, stem: int, parameters: int) -> None:
@@ -59,12 +66,15 @@ def test_features_stand_at_stride_four(network: nn.Module, height: int, width: i
 def test_the_body_continues_where_the_stem_ends(network: nn.Module) -> None:
     image = torch.randn(1, 3, 64, 32)
     early = network.eval().stem(image)
-    assert early.shape == (1, network.stem_channels, 16, 8)
+    stride = 16 if isinstance(network, ViTPose) else 4
+    assert early.shape == (1, network.stem_channels, 64 // stride, 32 // stride)
     torch.testing.assert_close(network.body(early), network(image))
 
 
 @torch.no_grad()
 def test_additions_reach_the_coarser_levels(network: nn.Module) -> None:
+    if isinstance(network, ViTPose):
+        pytest.skip("a transformer has one level")
     early = network.eval().stem(torch.randn(1, 3, 64, 32))
     sizes = [(1, width, 8 >> level, 4 >> level) for level, width in enumerate(network.coarser_channels)]
     assert len(sizes) == 3

@@ -5,6 +5,8 @@ Attribute names are those of the published HRNet and ResNet code, so that publis
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn.functional import relu6
 
@@ -74,6 +76,19 @@ def residual_layer(block: Block, in_channels: int, width: int, num_blocks: int, 
     """`num_blocks` blocks in a row, of which the first one changes channels and resolution."""
     first = block(in_channels, width, stride)
     return nn.Sequential(first, *(block(width * block.expansion, width) for _ in range(num_blocks - 1)))
+
+
+def deconvolutions(*channels: int) -> list[nn.Module]:
+    """Layers that double the size once for each pair of neighbouring `channels`, as SimpleBaseline enlarges."""
+    return [
+        layer
+        for before, after in pairwise(channels)
+        for layer in (
+            nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        )
+    ]
 
 
 def init_weights(module: nn.Module) -> None:

@@ -9,11 +9,18 @@ Keys and shapes of the state dict are those of the published network without its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from torch import Tensor, nn
 
-from rdpose.models.backbones.blocks import BasicBlock, Block, Bottleneck, check_image, init_weights, residual_layer
+from rdpose.models.backbones.blocks import (
+    BasicBlock,
+    Block,
+    Bottleneck,
+    check_image,
+    deconvolutions,
+    init_weights,
+    residual_layer,
+)
 
 LAYOUTS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -52,9 +59,7 @@ class SimpleBaseline(nn.Module):
         self.layer2 = residual_layer(block, 64 * wide, 128, blocks[1], stride=2)
         self.layer3 = residual_layer(block, 128 * wide, 256, blocks[2], stride=2)
         self.layer4 = residual_layer(block, 256 * wide, 512, blocks[3], stride=2)
-        self.deconv_layers = nn.Sequential(
-            *(layer for pair in pairwise((512 * wide, *filters)) for layer in _deconvolution(*pair))
-        )
+        self.deconv_layers = nn.Sequential(*deconvolutions(512 * wide, *filters))
         init_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -75,11 +80,3 @@ class SimpleBaseline(nn.Module):
             x = layer(x)
             x = x + additions[number] if additions else x
         return self.deconv_layers(x)
-
-
-def _deconvolution(in_channels: int, out_channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-    return (
-        nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
