@@ -25,6 +25,8 @@ from rdpose.checkpoints import native
 
 STATE_KEYS = ("best_state_dict", "state_dict", "model")
 """Where a checkpoint keeps its tensors, the best first."""
+_UDP_IN_CONFIG = re.compile(r"\buse_udp\W{1,4}True|\bUDPHeatmap\b")
+"""What mmpose 0.x and 1.x write in their configurations."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Content:
     joints: tuple[str, ...] = ()
     """Names of its joints, where it says them (mmpose 1.x)."""
     limbs: tuple[tuple[int, int], ...] = ()
+    udp: bool = False
+    """Trained in UDP's geometry, as the configuration inside says (mmpose)."""
     has_settings: bool = False
     """A safetensors file that rdpose wrote: `native.load_weights` reads it whole."""
 
@@ -141,7 +145,9 @@ def _content(loaded: Any, file: Path) -> Content:
     meta = meta if isinstance(meta, Mapping) else {}
     said = {"epoch": meta.get("epoch")} | {key: holder.get(key) for key in ("epoch", "perf") if key in holder}
     figures = {key: value for key, value in said.items() if isinstance(value, int | float)}
-    return Content(without_module(tensors), figures, *_joints(meta.get("dataset_meta")))
+    config = " ".join(text for text in (meta.get("cfg"), meta.get("config")) if isinstance(text, str))
+    udp = bool(_UDP_IN_CONFIG.search(config))
+    return Content(without_module(tensors), figures, *_joints(meta.get("dataset_meta")), udp=udp)
 
 
 def without_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
