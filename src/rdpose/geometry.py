@@ -38,8 +38,8 @@ class CellGrid(NamedTuple):
     def of(cls, convention: Convention, crop_wh: tuple[int, int], map_wh: tuple[int, int]) -> CellGrid:
         """The cells of a map of `map_wh` cells in a crop of `crop_wh` pixels, both (width, height).
 
-        DarkPose's transform to the heatmap has x's scale in both directions: where a crop's sides are not in the same
-        ratio as the cells between its ends (191 : 255, 47 : 63), its first row lies half a pixel inside the crop.
+        DarkPose's transform to the heatmap has x's scale in both directions. As 191 : 255 is not 47 : 63, the first
+        and the last row of its maps lie half a pixel outside a crop of 192x256; the middles are the same.
         """
         (width, height), (columns, rows) = crop_wh, map_wh
         if convention == "hrnet":

@@ -164,14 +164,17 @@ def _dark_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma
 
 
 def _udp_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma: float) -> Tensor:
-    """(batch, joints, 2): as `_dark_step`, with values of .001 to 50 and the cells on the border repeated beyond it."""
+    """(batch, joints, 2): as `_dark_step`, with values of .001 to 50 and the cells on the border repeated beyond it.
+
+    Not as published: no step is longer than two cells. Where a map is no hill, theirs leave the picture at times.
+    """
     height, width = heatmaps.shape[2:]
     log = _smoothed(heatmaps, x, y, confidence, sigma).clamp(min=1e-3, max=50).log()
     around = torch.arange(-1, 2, device=log.device)
     columns = (x[..., None] + around).clamp(min=0, max=width - 1) - x[..., None] + 2
     rows = (y[..., None] + around).clamp(min=0, max=height - 1) - y[..., None] + 2
     patch = log.gather(2, (5 * rows[..., :, None] + columns[..., None, :]).flatten(2))
-    return _newton_step(patch, _udp_stencils(log.device))
+    return _newton_step(patch, _udp_stencils(log.device)).clamp(min=-2, max=2)
 
 
 def _smoothed(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma: float) -> Tensor:
