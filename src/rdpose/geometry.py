@@ -56,11 +56,11 @@ class CellGrid(NamedTuple):
         return cls.of(convention, (width, height), (columns, rows))
 
     def to_cells(self, points_px: Any) -> Any:
-        """Points (..., 2) or boxes (..., 4) in crop pixels, x before y, numpy or torch -> the same in cells."""
+        """Points (..., 2) or boxes (..., 4) in crop pixels, numpy or torch floats, x before y -> the same in cells."""
         return (points_px - _like(points_px, self.first)) / _like(points_px, self.step)
 
     def to_pixels(self, cells: Any) -> Any:
-        """Points (..., 2) or boxes (..., 4) in cells, x before y, numpy or torch -> the same in crop pixels."""
+        """Points (..., 2) or boxes (..., 4) in cells, numpy or torch floats, x before y -> the same in crop pixels."""
         return cells * _like(cells, self.step) + _like(cells, self.first)
 
 
