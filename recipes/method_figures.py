@@ -38,7 +38,8 @@ def main() -> None:
         file, images = (options.data / part for part in SETS[kind])
         if file.exists():
             people = annotations.read(file, images, skeleton=skeleton)
-            dataset = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+            model, most = settings.model, settings.data.max_neighbours
+            dataset = PictureDataset(people, model.image_size, max_neighbours=most, convention=model.geometry)
             print(drawing.save(options.out / f"method-{kind}.png", decoupling.draw(network, dataset, options.num)))
 
 

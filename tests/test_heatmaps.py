@@ -239,7 +239,7 @@ def test_every_float_type_decodes_in_float32(dtype, method):
 
 
 def test_unknown_decoding_is_told():
-    with pytest.raises(ValueError, match="choose quarter, dark or argmax"):
+    with pytest.raises(ValueError, match="choose quarter, dark, udp or argmax"):
         heatmaps.decode(torch.zeros(1, 1, 8, 8), "soft")
 
 

@@ -6,6 +6,8 @@ Leading dimensions (...) broadcast, so that one call serves one person or all pe
 
 from __future__ import annotations
 
+from typing import Any, Literal, NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,11 +16,58 @@ AREA_OF_BOX = 0.53
 CROP_PADDING = 1.25
 """How much larger than a box the region is that a network is shown (the HRNet family's)."""
 
-CORNERS_APART = (
-    "Their last cell lies on the crop's last pixel (UDP, DarkPose), here 3 pixels before it: joints are found up to 3 "
-    "pixels of the crop too far left and up, none at its left and upper edge; test.shift_heatmap=false is theirs, too"
-)
-"""What is told of networks whose maps have (size - 1) / (crop - 1) cells a pixel, where ours have size / crop."""
+Convention = Literal["hrnet", "udp", "darkpose"]
+"""How a crop lies in its picture, and a heatmap's cells in the crop (`crop_transform`, `CellGrid`).
+
+- hrnet: sizes are counted in pixels and cells: a crop of 192 pixels has 48 cells of 4. The HRNet family's own.
+- udp: sizes are distances between the centres of the first and the last pixel or cell, 191 and 47, in x and in y on
+  their own. Huang et al., The Devil is in the Details (CVPR 2020), and what mmpose does with `use_udp`.
+- darkpose: the same distances in x, and x's scale in y too, around the middle. DarkPose's own code.
+"""
+
+
+class CellGrid(NamedTuple):
+    """Where the cells of a heatmap lie in its crop: cell (i, j) at pixel `first` + (i, j) * `step`, both (x, y)."""
+
+    step: tuple[float, float]
+    """Crop pixels from one cell to the next."""
+    first: tuple[float, float]
+    """Crop pixel of cell (0, 0)."""
+
+    @classmethod
+    def of(cls, convention: Convention, crop_wh: tuple[int, int], map_wh: tuple[int, int]) -> CellGrid:
+        """The cells of a map of `map_wh` cells in a crop of `crop_wh` pixels, both (width, height).
+
+        DarkPose's transform to the heatmap has x's scale in both directions. As 191 : 255 is not 47 : 63, the first
+        and the last row of its maps lie half a pixel outside a crop of 192x256; the middles are the same.
+        """
+        (width, height), (columns, rows) = crop_wh, map_wh
+        if convention == "hrnet":
+            return cls((width / columns, height / rows), (0.0, 0.0))
+        across, down = (width - 1) / max(columns - 1, 1), (height - 1) / max(rows - 1, 1)
+        if convention == "udp":
+            return cls((across, down), (0.0, 0.0))
+        return cls((across, across), (0.0, (height - 1 - across * (rows - 1)) / 2))
+
+    @classmethod
+    def between(cls, convention: Convention, crops: Any, maps: Any) -> CellGrid:
+        """The cells of `maps` in `crops`, numpy or torch, both (..., height, width)."""
+        (height, width), (rows, columns) = (map(int, array.shape[-2:]) for array in (crops, maps))
+        return cls.of(convention, (width, height), (columns, rows))
+
+    def to_cells(self, points_px: Any) -> Any:
+        """Points (..., 2) or boxes (..., 4) in crop pixels, numpy or torch floats, x before y -> the same in cells."""
+        return (points_px - _like(points_px, self.first)) / _like(points_px, self.step)
+
+    def to_pixels(self, cells: Any) -> Any:
+        """Points (..., 2) or boxes (..., 4) in cells, numpy or torch floats, x before y -> the same in crop pixels."""
+        return cells * _like(cells, self.step) + _like(cells, self.first)
+
+
+def _like(points: Any, xy: tuple[float, float]) -> Any:
+    """Two numbers, once for each x and y in the last dimension, as an array of the kind that `points` is."""
+    numbers = xy * (int(points.shape[-1]) // 2)
+    return points.new_tensor(numbers) if hasattr(points, "new_tensor") else np.asarray(numbers, points.dtype)
 
 
 def xywh_to_xyxy(box_xywh: ArrayLike) -> np.ndarray:
@@ -93,18 +142,24 @@ def crop_transform(
     output_size_wh: tuple[int, int],
     rotation_deg: ArrayLike = 0.0,
     flip: ArrayLike = False,
+    convention: Convention = "hrnet",
 ) -> np.ndarray:
-    """The similarity from picture to crop pixels, as the HRNet family's `get_affine_transform`; then the mirror.
+    """The transform from picture to crop pixels, then the mirror.
 
-    The center lands in the output's middle (w / 2, h / 2), the region's width becomes the output's; its height plays
-    no part. A positive rotation turns the picture's content counter-clockwise as seen on a screen. A flip is applied
-    last and takes x to w - 1 - x, which maps pixel centres onto pixel centres.
+    - hrnet, the family's `get_affine_transform`: the center lands at (w / 2, h / 2), the region's width becomes w.
+    - darkpose, its `get_affine_transform`: the center lands at ((w - 1) / 2, (h - 1) / 2), the region's width becomes
+      w - 1. The region's height plays no part in these two. (It counts a region's pixels, one more than our distance.)
+    - udp, its `get_warpmatrix`, mmpose's `get_udp_warp_matrix`: so does the height, which becomes h - 1.
+
+    A positive rotation turns the picture's content counter-clockwise as seen on a screen (UDP's code: clockwise). A
+    flip is applied last and takes x to w - 1 - x, which maps pixel centres onto pixel centres.
 
     Args:
         center: (..., 2) pixels in the picture.
         size: (..., 2) width and height in picture pixels.
         output_size_wh: width and height of the crop.
         rotation_deg, flip: scalars or (...,).
+        convention: see `Convention`.
 
     Returns:
         (..., 2, 3) float32.
@@ -115,13 +170,14 @@ def crop_transform(
     center, size = np.asarray(center, dtype=np.float64), np.asarray(size, dtype=np.float64)
     if not np.all((size[..., 0] > 0) & np.isfinite(size[..., 0])):
         raise ValueError(f"a crop needs a positive, finite width, got size {size.tolist()}; drop boxes without area")
-    width, height = output_size_wh
-    angle, scale = np.deg2rad(rotation_deg), width / size[..., 0]
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    angle, reach = np.deg2rad(rotation_deg), np.array(output_size_wh) - (convention != "hrnet")
+    across = reach[0] / size[..., 0]
+    down = reach[1] / size[..., 1] if convention == "udp" else across
+    cos, sin = np.cos(angle), np.sin(angle)
     x, y = center[..., 0], center[..., 1]
-    along_x = np.stack([cos, sin, width / 2 - cos * x - sin * y], axis=-1)
-    along_y = np.stack([-sin, cos, height / 2 + sin * x - cos * y], axis=-1)
-    mirrored = np.array([0, 0, width - 1]) - along_x
+    along_x = np.stack([across * cos, across * sin, reach[0] / 2 - across * cos * x - across * sin * y], axis=-1)
+    along_y = np.stack([-down * sin, down * cos, reach[1] / 2 + down * sin * x - down * cos * y], axis=-1)
+    mirrored = np.array([0, 0, output_size_wh[0] - 1]) - along_x
     along_x = np.where(np.asarray(flip, dtype=bool)[..., None], mirrored, along_x)
     return np.stack(np.broadcast_arrays(along_x, along_y), axis=-2).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """Joints -> target heatmaps, heatmaps -> joints: batched over people and joints, on whatever device the tensors are.
 
-Coordinates are (x, y) in heatmap cells: crop pixels / stride, without a half-pixel offset. Nothing here depends on
+Coordinates are (x, y) in heatmap cells; `geometry.CellGrid` says where these lie in the crop. Nothing here depends on
 the values in its control flow, so all of it traces into an exported graph.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-Decoding = Literal["quarter", "dark", "argmax"]
+Decoding = Literal["quarter", "dark", "udp", "argmax"]
 CUT_SIGMAS = 3
 
 
@@ -30,7 +30,8 @@ def render(
         valid: (batch, joints) bool, the labelled joints; values of the others are never looked at.
         height, width: size of the maps in cells.
         sigma: of the Gaussian, in cells.
-        unbiased: the Gaussian's peak is the joint itself, between cells (the encoding of DARK, CVPR 2020, section 3.2).
+        unbiased: the Gaussian's peak is the joint itself, between cells (the encoding of DARK, CVPR 2020, section 3.2;
+            cut off as here it is UDP's).
 
     Returns:
         Targets (batch, joints, height, width) and weights (batch, joints), float32. The weight is 1 for a valid
@@ -54,8 +55,10 @@ def decode(heatmaps: Tensor, method: Decoding = "quarter", *, sigma: float = 2.0
         heatmaps: (batch, joints, height, width), any floating type.
         method: "argmax", the cell of the largest value; "quarter", a quarter cell from there towards the larger
             neighbour in x and in y (HRNet family); "dark", one Newton step on the logarithm of the smoothed map
-            (Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, CVPR 2020).
-        sigma: of the Gaussians that the network was trained on, in cells; only "dark" asks for it.
+            (Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, CVPR 2020); "udp",
+            the same step from differences of direct neighbours, at the map's border too (mmpose's
+            `refine_keypoints_dark_udp`; UDP's own code smooths less, by 7 cells).
+        sigma: of the Gaussians that the network was trained on, in cells; only "dark" and "udp" ask for it.
 
     Returns:
         Joints (batch, joints, 2) in cells and confidence (batch, joints), the largest value; both float32. Maps
@@ -64,8 +67,8 @@ def decode(heatmaps: Tensor, method: Decoding = "quarter", *, sigma: float = 2.0
     Raises:
         ValueError: the method is unknown.
     """
-    if method not in ("quarter", "dark", "argmax"):
-        raise ValueError(f"unknown decoding {method!r}; choose quarter, dark or argmax")
+    if method not in ("quarter", "dark", "udp", "argmax"):
+        raise ValueError(f"unknown decoding {method!r}; choose quarter, dark, udp or argmax")
     heatmaps = heatmaps.float()
     x, y, confidence = _argmax(heatmaps)
     step = torch.zeros(*x.shape, 2, device=heatmaps.device)
@@ -73,6 +76,8 @@ def decode(heatmaps: Tensor, method: Decoding = "quarter", *, sigma: float = 2.0
         step = _quarter_step(heatmaps, x, y)
     elif method == "dark":
         step = _dark_step(heatmaps, x, y, confidence, sigma)
+    elif method == "udp":
+        step = _udp_step(heatmaps, x, y, confidence, sigma)
     joints = torch.stack([x, y], dim=-1) + step
     return torch.where(confidence[..., None] > 0, joints, 0.0), confidence
 
@@ -153,17 +158,36 @@ def _dark_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma
     the 5 x 5 cells. No step within two cells of the map's border.
     """
     height, width = heatmaps.shape[2:]
+    log = _smoothed(heatmaps, x, y, confidence, sigma).clamp(min=1e-10).log()
+    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    return torch.where(inside[..., None], _newton_step(log, _dark_stencils(log.device)), 0.0)
+
+
+def _udp_step(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma: float) -> Tensor:
+    """(batch, joints, 2): as `_dark_step`, with values of .001 to 50 and the cells on the border repeated beyond it.
+
+    Not as published: no step is longer than two cells. Where a map is no hill, theirs leave the picture at times.
+    """
+    height, width = heatmaps.shape[2:]
+    log = _smoothed(heatmaps, x, y, confidence, sigma).clamp(min=1e-3, max=50).log()
+    around = torch.arange(-1, 2, device=log.device)
+    columns = (x[..., None] + around).clamp(min=0, max=width - 1) - x[..., None] + 2
+    rows = (y[..., None] + around).clamp(min=0, max=height - 1) - y[..., None] + 2
+    patch = log.gather(2, (5 * rows[..., :, None] + columns[..., None, :]).flatten(2))
+    return _newton_step(patch, _udp_stencils(log.device)).clamp(min=-2, max=2)
+
+
+def _smoothed(heatmaps: Tensor, x: Tensor, y: Tensor, confidence: Tensor, sigma: float) -> Tensor:
+    """(batch, joints, 25): the 5 x 5 cells around (x, y) of the smoothed map, the largest of them `confidence`."""
     radius = smoothing_radius(sigma)
     kernel_sigma = 0.3 * (radius - 1) + 0.8  # what OpenCV takes for a kernel of this size: 2.0 and 2.9
     smoothed = _window(heatmaps, x, y, radius + 2) @ _smoothing(kernel_sigma, radius, heatmaps.device)
     scale = confidence[..., None] / smoothed.amax(2, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    log = (smoothed * scale).clamp(min=1e-10).log()
-    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    return torch.where(inside[..., None], _newton_step(log), 0.0)
+    return smoothed * scale
 
 
 def smoothing_radius(sigma: float) -> int:
-    """Cells to each side that "dark" smooths over: 5 for sigma 2, 8 for sigma 3, the published kernels of 11 and 17."""
+    """Cells to each side that "dark" and "udp" smooth over: 5 for sigma 2, 8 for sigma 3, published as 11 and 17."""
     return round(3 * sigma - 1)
 
 
@@ -187,17 +211,29 @@ def _smoothing(sigma: float, radius: int, device: torch.device) -> Tensor:
     return torch.einsum("ar,bc->rcab", kernels, kernels).flatten(2).flatten(0, 1)
 
 
-def _newton_step(patch: Tensor) -> Tensor:
-    """(batch, joints, 2): from the middle of 5 x 5 values (batch, joints, 25) to their parabola's extremum.
-
-    Second derivatives are taken over two cells to each side, as DARK does. No step where they are degenerate.
-    """
+def _dark_stencils(device: torch.device) -> Tensor:
+    """(5, 25): dx, dy, dxx, dyy and dxy of 5 x 5 cells; second derivatives over two cells to each side, as DARK's."""
     stencils = [[0, 0, 1, 0, 0], [0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25]]
-    value, slope, bend = torch.tensor(stencils, device=patch.device).unbind()
+    value, slope, bend = torch.tensor(stencils, device=device).unbind()
     down = torch.stack([value, slope, value, bend, slope])
     right = torch.stack([slope, value, bend, value, slope])
-    derivatives = patch @ (down[:, :, None] * right[:, None, :]).flatten(1).T
-    dx, dy, dxx, dyy, dxy = derivatives.unbind(-1)
+    return (down[:, :, None] * right[:, None, :]).flatten(1)
+
+
+def _udp_stencils(device: torch.device) -> Tensor:
+    """(5, 9): dx, dy, dxx, dyy and dxy of 3 x 3 cells, as UDP's; dxy from the upper left and lower right corners."""
+    dx, dxx = [0, 0, 0, -0.5, 0, 0.5, 0, 0, 0], [0, 0, 0, 1, -2, 1, 0, 0, 0]
+    dy, dyy = [0, -0.5, 0, 0, 0, 0, 0, 0.5, 0], [0, 1, 0, 0, -2, 0, 0, 1, 0]
+    dxy = [0.5, -0.5, 0, -0.5, 1, -0.5, 0, -0.5, 0.5]
+    return torch.tensor([dx, dy, dxx, dyy, dxy], device=device)
+
+
+def _newton_step(patch: Tensor, stencils: Tensor) -> Tensor:
+    """(batch, joints, 2): from the middle of a square of values (batch, joints, cells) to their parabola's extremum.
+
+    `stencils` (5, cells) take dx, dy, dxx, dyy and dxy. No step where the second derivatives are degenerate.
+    """
+    dx, dy, dxx, dyy, dxy = (patch @ stencils.T).unbind(-1)
     determinant = (dxx * dyy - dxy.square())[..., None]
     step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=-1)
     regular = determinant != 0

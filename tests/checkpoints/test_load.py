@@ -414,16 +414,48 @@ def test_as_many_joints_of_other_sets_are_not_taken_for_coco(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
-    [("hrnet_udp_256x192", True), ("darkpose_w32_256x192", True), ("w32_dark_256x192", False), ("w_256x192", False)],
+    ("name", "geometry", "decode"),
+    [
+        ("hrnet_udp_256x192", "udp", "udp"),
+        ("darkpose_w32_256x192", "darkpose", "dark"),
+        ("w32_dark_256x192", "hrnet", "quarter"),
+        ("w_256x192", "hrnet", "quarter"),
+    ],
 )
-def test_another_geometry_is_told_with_the_size_of_the_error(tmp_path: Path, name: str, told: bool) -> None:
-    """A point at the crop's last pixel, 191, is at their last cell, 47, which is read as pixel 188."""
-    assert 191 - 4 * 47 == 3
+def test_the_geometry_is_the_one_that_the_name_says(tmp_path: Path, name: str, geometry: str, decode: str) -> None:
     weights = save(tmp_path / f"{name}.pth", published(network_of()))
-    assert any("up to 3 pixels of the crop too far left" in note for note in weight_files.read(weights).notes) == told
-    done = convert.convert(weights, tmp_path / "new.safetensors")
-    assert ("up to 3 pixels of the crop too far left" in done) == told
+    reading, other = weight_files.read(weights), geometry != "hrnet"
+    model, test = reading.settings.model, reading.settings.test
+    assert (model.geometry, model.unbiased, test.decode, test.shift_heatmap) == (geometry, other, decode, None)
+    assert any(f"read in the geometry {geometry}, as its name says" in note for note in reading.notes) == other
+    convert.convert(weights, tmp_path / "new.safetensors")
+    assert weight_files.read(tmp_path / "new.safetensors").settings.model.geometry == geometry
+    convert.convert(weights, tmp_path / "told.safetensors", geometry="udp")
+    assert weight_files.read(tmp_path / "told.safetensors").settings.model.geometry == "udp"
+    assert weight_files.load_network(weights)[0].convention == geometry
+
+
+@pytest.mark.parametrize(
+    ("meta", "geometry"),
+    [
+        ({"config": "data_cfg = dict(use_udp=True)"}, "udp"),
+        ({"config": "test_cfg = {'use_udp': True}"}, "udp"),
+        ({"cfg": "codec = dict(type='UDPHeatmap', sigma=2)"}, "udp"),
+        ({"cfg": "codec = dict(type='MSRAHeatmap', use_udp=False)", "config": None}, "hrnet"),
+    ],
+)
+def test_mmposes_configuration_says_the_geometry(tmp_path: Path, meta: dict[str, Any], geometry: str) -> None:
+    weights = save(tmp_path / "best_256x192.pth", {"state_dict": published(network_of()), "meta": meta})
+    assert weight_files.read(weights).settings.model.geometry == geometry
+
+
+def test_settings_that_ask_for_a_geometry_count_before_the_name(tmp_path: Path) -> None:
+    weights = save(tmp_path / "darkpose_256x192.pth", published(network_of()))
+    for like, geometry in (("hrnet", "darkpose"), ("udp", "udp")):
+        asked = Asked(like=ModelSettings(backbone="resnet18", variant="plain", geometry=like))  # type: ignore
+        assert weight_files.read(weights, asked).settings.model.geometry == geometry
+    with pytest.raises(ValueError, match=r"model.geometry = 'upd': Input should be 'hrnet', 'udp' or 'darkpose'"):
+        weight_files.read(weights, Asked(geometry="upd"))
 
 
 class Evil:

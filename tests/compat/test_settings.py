@@ -101,13 +101,23 @@ def test_simple_baselines_own_files_get_its_keys_and_defaults(tmp_path: Path) ->
     assert (settings.model.backbone, settings.data.skeleton, settings.test.decode) == ("resnet50", "mpii", "quarter")
 
 
+@pytest.mark.parametrize("name", [Path(name).stem for name in OWN if name.endswith("_darkpose.yaml")])
+def test_dark_poses_files_equal_our_experiments(name: str, tmp_path: Path) -> None:
+    """They leave SHIFT_HEATMAP out, so it is false; ours leave it to the geometry, which comes to the same."""
+    changes = {"TEST.BLUR_KERNEL": 17 if "384" in name else 11, "TEST.SHIFT_HEATMAP": None}
+    theirs = read(write(tmp_path, f"coco/hrnet/{name.removesuffix('_darkpose')}", changes), OURS).settings
+    ours = loading.load(EXPERIMENTS / f"coco/hrnet/{name}.yaml", ["test.shift_heatmap=false"])
+    assert theirs.model_copy(update={"name": ours.name}) == ours
+
+
 def test_dark_poses_files_decode_and_train_as_it_does(tmp_path: Path) -> None:
     request = read(write(tmp_path, "coco/hrnet/w32_256x192_adam_lr1e-3", {"TEST.BLUR_KERNEL": 11}))
     settings = request.settings
     assert (settings.test.decode, settings.test.shift_heatmap, settings.model.unbiased) == ("dark", None, True)
+    assert settings.model.geometry == "darkpose"
     told = [note for note in request.notes if "BLUR_KERNEL" in note]
     assert len(told) == 1
-    assert "up to 3 pixels of the crop too far left" in told[0]
+    assert "model.geometry=hrnet" in told[0]
 
 
 @pytest.mark.parametrize(("cells", "sigma", "own"), [(11, 2, 11), (17, 3, 17), (11, 3, 17), (17, 2, 11)])

@@ -168,7 +168,7 @@ def test_overrides_reach_into_empty_sections(tmp_path: Path) -> None:
         ("augment.flip=1.5", "augment.flip = 1.5"),
         ("train.ema=1", "train.ema = 1"),
         ("train.lr_steps=5", "train.lr_steps = 5: Input should be a list, as in [1, 2]"),
-        ("test.decode=best", "test.decode = 'best': Input should be 'quarter', 'dark' or 'argmax'"),
+        ("test.decode=best", "test.decode = 'best': Input should be 'quarter', 'dark', 'udp' or 'argmax'"),
         ("train.lr", "override 'train.lr' is not key=value"),
         ("base=mine.yaml", "override 'base=mine.yaml': a base stands in a settings file"),
         ("name.first=a", "override 'name.first=a': name has no settings below it"),

@@ -184,7 +184,7 @@ def test_the_size_of_batches_plays_no_part(tiny_weights: Path, people: People, t
     for overrides in (["test.batch_size=2"], ["test.batch_size=32", "data.workers=1"]):
         settings = tiny_settings(*overrides)
         with process() as here:
-            inference = Inference.of(network, COCO_17, settings.test, sigma=2)
+            inference = Inference.of(network, COCO_17, settings.test, settings.model)
             confidences.append(tester.find(inference, people, settings, here).confidence)
     np.testing.assert_allclose(*confidences, atol=1e-4)
 

@@ -17,6 +17,7 @@ from rdpose.engine.training_step import (
     rival_maps,
     soft_maps,
 )
+from rdpose.geometry import CellGrid
 from rdpose.models import builders
 from rdpose.models.losses import heatmap_loss
 from rdpose.models.perturbation import Perturbation
@@ -24,6 +25,7 @@ from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
 
 SIGMA = 2.0
+GRID = CellGrid((4.0, 4.0), (0.0, 0.0))
 JOINTS = np.array([[[20.0, 30.0], [40.0, 50.0], [33.0, 70.0]], [[10.0, 11.0], [0.0, 0.0], [60.0, 90.0]]])
 VISIBLE = np.array([[2, 1, 2], [2, 0, 1]])
 
@@ -145,7 +147,7 @@ def soft_maps_by_hand() -> np.ndarray:
 
 
 def test_soft_maps_by_hand() -> None:
-    maps, weights = soft_maps(CANDIDATES, 24, 16, stride=4, sigma=SIGMA)
+    maps, weights = soft_maps(CANDIDATES, 24, 16, grid=GRID, sigma=SIGMA)
     np.testing.assert_allclose(maps.numpy(), soft_maps_by_hand(), atol=1e-6)
     assert weights.tolist() == [[1, 1, 1], [0, 1, 1]]
     assert maps[0, 0].max() == pytest.approx(0.8 * np.exp(-0.25 / 8), abs=1e-6)  # the peak lies between cells
@@ -174,7 +176,7 @@ def test_labels_as_candidates_are_unbiased_targets(batch: dict[str, Tensor]) -> 
 
 def test_rivals_are_where_the_same_joint_of_another_person_is_and_the_own_one_is_not(batch: dict[str, Tensor]) -> None:
     own = draw_targets(batch, torch.ones(4), stride=4, sigma=SIGMA).maps[:, :-1]
-    found = rival_maps(batch["rivals"], own, stride=4, sigma=SIGMA)
+    found = rival_maps(batch["rivals"], own, grid=GRID, sigma=SIGMA)
     assert found[0, 0, 13, 11].item() == pytest.approx(1 - own[0, 0, 13, 11].item())
     assert found[0, 0, 13, 11] > 0.9
     assert found[0, 1].count_nonzero() == 0
@@ -187,7 +189,7 @@ def test_an_error_at_a_rival_counts_more(batch: dict[str, Tensor], variant: str)
     network, training = make(variant, rivals=3.0)
     _, without = make(variant)
     own = draw_targets(batch, torch.ones(4), stride=4, sigma=SIGMA).maps[:, :-1]
-    where = rival_maps(batch["rivals"], own, stride=4, sigma=SIGMA)
+    where = rival_maps(batch["rivals"], own, grid=GRID, sigma=SIGMA)
     predicted = network.eval()(batch["image"], batch["neighbours"], batch["box"])
     more = (0.5 * 3 * where * (predicted - own).square()).mean(dim=(2, 3)).mean().item()
     term = "loss" if variant == "plain" else "decoupled"

@@ -189,7 +189,7 @@ def test_flip_and_decoding_are_as_the_weights_say_unless_asked(weights: Path) ->
     assert (asked.flip, asked.decode, asked.shift) == (False, "dark", True)
     own, default = rdpose.load(weights).inference, Settings().test
     assert (own.flip, own.decode, own.shift) == (default.flip, default.decode, True)
-    with pytest.raises(ValueError, match="unknown decoding 'soft'; there are quarter, dark, argmax"):
+    with pytest.raises(ValueError, match="unknown decoding 'soft'; there are quarter, dark, udp, argmax"):
         rdpose.load(weights, decode="soft")  # pyrefly: ignore
 
 

@@ -13,6 +13,8 @@ from rdpose.data.crops import crop_people
 from rdpose.inference.pipeline import Inference, mirror_boxes
 from rdpose.skeletons import COCO_17
 
+MODEL = groups.ModelSettings()
+
 WIDTH, HEIGHT = 64, 96
 NOBODY, UNKNOWN = torch.zeros(1, 1, 4), torch.zeros(1, 4)
 
@@ -66,7 +68,7 @@ def test_by_default_the_flip_test_moves_no_joint_by_half_a_cell(decode: str) -> 
     image = torch.zeros(1, 3, HEIGHT, WIDTH, dtype=torch.uint8)
     image[..., 48, 32] = 255
     settings = groups.TestSettings(decode=decode)  # pyrefly: ignore
-    inference = Inference.of(perfect, skeletons.from_names(["head"]), settings, sigma=2.0)
+    inference = Inference.of(perfect, skeletons.from_names(["head"]), settings, MODEL)
     found, _ = inference.joints(image, NOBODY, UNKNOWN)
     assert found[0, 0].tolist() == pytest.approx([32.5, 48], abs=0.51)
     if decode == "dark":
@@ -115,5 +117,5 @@ def test_a_bright_place_is_found_in_the_picture(flip: bool) -> None:
 )
 def test_mirrored_maps_are_shifted_unless_settings_say_not(decode: str, given: bool | None, shift: bool) -> None:
     settings = groups.TestSettings(decode=decode, shift_heatmap=given, flip=False)
-    found = Inference.of(brightness, COCO_17, settings, sigma=3.0)
+    found = Inference.of(brightness, COCO_17, settings, groups.ModelSettings(sigma=3.0))
     assert (found.decode, found.shift, found.flip, found.sigma) == (decode, shift, False, 3.0)

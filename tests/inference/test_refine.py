@@ -11,6 +11,8 @@ from rdpose.inference import refine
 from rdpose.inference.pipeline import Inference
 from rdpose.skeletons import COCO_17
 
+MODEL = groups.ModelSettings()
+
 WIDTH, HEIGHT, CELL = 64, 96, 4
 DOTS = torch.tensor([[[20.0, 30.0], [30.0, 33.0], [25.0, 41.0]], [[40.0, 70.0], [51.0, 61.0], [46.0, 77.0]]])
 NOBODY, UNKNOWN = torch.zeros(2, 1, 4), torch.zeros(2, 4)
@@ -152,12 +154,12 @@ def test_settings_name_the_joints() -> None:
         return torch.nn.functional.avg_pool2d(crops.float() / 255, CELL)[:, torch.arange(17) % 3]
 
     asked = groups.TestSettings(zoom=("left_eye", "right_eye", "nose"), flip=False)
-    inference = Inference.of(network, COCO_17, asked, sigma=2.0)
+    inference = Inference.of(network, COCO_17, asked, MODEL)
     assert inference.zoom == (1, 2, 0)
-    once = Inference.of(network, COCO_17, groups.TestSettings(flip=False), sigma=2.0)
+    once = Inference.of(network, COCO_17, groups.TestSettings(flip=False), MODEL)
     first, joints = (one.joints(dotted(DOTS), NOBODY, UNKNOWN)[0] for one in (once, inference))
     moved = (joints != first).any(dim=-1).any(dim=0)
     assert moved[:3].any()
     assert not moved[3:].any()
     with pytest.raises(ValueError, match=r"no joint 'eye'; its joints are nose, left_eye"):
-        Inference.of(network, COCO_17, groups.TestSettings(zoom=("eye",)), sigma=2.0)
+        Inference.of(network, COCO_17, groups.TestSettings(zoom=("eye",)), MODEL)

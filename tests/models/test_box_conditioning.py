@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rdpose.geometry import CellGrid
 from rdpose.models.box_conditioning import NUM_MAPS, NeighbourMap, box_maps, soft_boxes
 
 BOX = torch.tensor([[[4.0, 2.0, 12.0, 18.0]]])
 PADDING = torch.zeros(1, 1, 4)
 LIKE = torch.zeros(1, 3, 24, 16)
+ONE, FOUR = (CellGrid((stride, stride), (0.0, 0.0)) for stride in (1.0, 4.0))
 
 
 def test_a_box_lies_where_it_says() -> None:
@@ -40,7 +42,7 @@ def test_padding_draws_nothing() -> None:
     inside, near = soft_boxes(PADDING, 24, 16)
     assert not inside.any()
     assert not near.any()
-    assert torch.equal(box_maps(torch.cat([BOX, PADDING], dim=1), None, LIKE, 1), box_maps(BOX, None, LIKE, 1))
+    assert torch.equal(box_maps(torch.cat([BOX, PADDING], dim=1), None, LIKE, ONE), box_maps(BOX, None, LIKE, ONE))
 
 
 @pytest.mark.parametrize("line", [[4.0, 2.0, 4.0, 18.0], [4.0, 2.0, 12.0, 2.0]])
@@ -49,32 +51,32 @@ def test_a_box_without_width_or_height_draws_nothing(line: list[float]) -> None:
 
 
 def test_the_own_box_comes_first_and_the_others_after_it() -> None:
-    own, others = box_maps(None, BOX[:, 0], LIKE, 1), box_maps(BOX, None, LIKE, 1)
+    own, others = box_maps(None, BOX[:, 0], LIKE, ONE), box_maps(BOX, None, LIKE, ONE)
     assert own.shape == (1, NUM_MAPS, 24, 16)
     assert torch.equal(own[:, :2], others[:, 2:])
     assert own[:, :2].any()
     assert not own[:, 2:].any()
-    assert torch.equal(box_maps(BOX, BOX[:, 0], LIKE, 1), own + others)
+    assert torch.equal(box_maps(BOX, BOX[:, 0], LIKE, ONE), own + others)
 
 
 def test_the_order_of_neighbours_plays_no_part() -> None:
     boxes = torch.cat([BOX, BOX + 6, PADDING], dim=1)
-    assert torch.equal(box_maps(boxes, None, LIKE, 1), box_maps(boxes.flip(1), None, LIKE, 1))
+    assert torch.equal(box_maps(boxes, None, LIKE, ONE), box_maps(boxes.flip(1), None, LIKE, ONE))
 
 
 def test_stride_turns_pixels_into_cells() -> None:
-    assert torch.equal(box_maps(BOX * 4, BOX[:, 0] * 4, LIKE, 4), box_maps(BOX, BOX[:, 0], LIKE, 1))
+    assert torch.equal(box_maps(BOX * 4, BOX[:, 0] * 4, LIKE, FOUR), box_maps(BOX, BOX[:, 0], LIKE, ONE))
 
 
 def test_no_boxes_at_all_are_unknown_ones() -> None:
-    nobody = box_maps(None, None, LIKE, 1)
+    nobody = box_maps(None, None, LIKE, ONE)
     assert not nobody.any()
-    assert torch.equal(box_maps(torch.zeros(1, 0, 4), None, LIKE, 1), nobody)
+    assert torch.equal(box_maps(torch.zeros(1, 0, 4), None, LIKE, ONE), nobody)
 
 
 def test_an_untrained_map_changes_nothing() -> None:
     features = torch.randn(1, 8, 24, 16)
-    maps = box_maps(BOX, BOX[:, 0], features, 1)
+    maps = box_maps(BOX, BOX[:, 0], features, ONE)
     assert torch.equal(NeighbourMap(8)(features, maps), features)
     trained = NeighbourMap(8)
     torch.nn.init.normal_(trained.join.weight)
@@ -84,7 +86,7 @@ def test_an_untrained_map_changes_nothing() -> None:
 
 
 def test_coarser_levels_hear_of_the_boxes_too() -> None:
-    maps = box_maps(BOX, BOX[:, 0], LIKE, 1)
+    maps = box_maps(BOX, BOX[:, 0], LIKE, ONE)
     network = NeighbourMap(3, (5, 7))
     assert [(tuple(one.shape), bool(one.any())) for one in network.additions(maps)] == [
         ((1, 5, 12, 8), False),

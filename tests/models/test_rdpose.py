@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rdpose.engine.training_step import LossWeights, RDPoseForTraining
+from rdpose.geometry import CellGrid
 from rdpose.models import builders
 from rdpose.models.box_conditioning import box_maps
 from rdpose.models.decoupling import FeatureDecoupling
@@ -281,7 +282,7 @@ def test_a_backbone_of_one_piece_takes_boxes_before_its_first_layer_alone() -> N
 def test_a_centre_map_without_a_peak_leaves_the_anchor_to_the_box() -> None:
     """Below zero everywhere, the map times the prior would be largest where the box is not."""
     network = builders.build("hrnet_small", "rdpose", num_joints=2).eval()
-    maps = box_maps(NEIGHBOURS, BOX, torch.zeros(1, 1, 24, 16), 4.0)
+    maps = box_maps(NEIGHBOURS, BOX, torch.zeros(1, 1, 24, 16), CellGrid((4.0, 4.0), (0.0, 0.0)))
     direct = torch.full((1, 3, 24, 16), -1.0)
     middle = (BOX[0, :2] + BOX[0, 2:]) / 2 / 4
     assert (network.anchor(direct, maps)[0] - middle).abs().max() <= 0.5

@@ -10,6 +10,7 @@ import torch
 
 from rdpose.data import annotations
 from rdpose.data.loaders import PictureDataset
+from rdpose.geometry import CellGrid
 from rdpose.models import builders
 from rdpose.models.box_conditioning import box_maps
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
@@ -26,7 +27,7 @@ def features() -> torch.Tensor:
 
 @pytest.mark.parametrize("pull", [-50.0, 0.0, 50.0])
 def test_a_mask_is_shown_from_0_to_1_and_in_the_middle_where_it_does_nothing(features, pull: float) -> None:
-    maps = box_maps(*BOXES, features, 4.0)
+    maps = box_maps(*BOXES, features, CellGrid((4.0, 4.0), (0.0, 0.0)))
     fdm = NeighbourDecoupling(CHANNELS)
     assert fdm.mask.bias is not None
     fdm.mask.bias.data.fill_(pull)

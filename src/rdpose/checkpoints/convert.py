@@ -19,6 +19,7 @@ def convert(
     variant: str | None = None,
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
+    geometry: str | None = None,
     bgr: bool | None = None,
     allow_missing: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
@@ -40,6 +41,7 @@ def convert(
         variant=variant,
         skeleton=skeletons.get(skeleton) if skeleton else None,
         image_size=image_size,
+        geometry=geometry,
         bgr=bgr,
         allow_missing=allow_missing,
         ignore=ignore,
@@ -79,6 +81,7 @@ def _rows(reading: Reading) -> list[str]:
         "variant": model.variant if skeleton.joints else "",
         "joints": joints if skeleton.joints else "none: a backbone, to start a training from (model.init)",
         "input": f"{model.image_size[0]}x{model.image_size[1]} (width x height)" if skeleton.joints else "",
+        "geometry": model.geometry if skeleton.joints else "",
         "parameters": f"{parameters:,}",
         "training": ", ".join(f"{key} {value:.4g}" for key, value in reading.figures.items()),
     }

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from rdpose import geometry, skeletons
+from rdpose import skeletons
 from rdpose.checkpoints import key_maps
 from rdpose.checkpoints.pickles import Content
 from rdpose.config import loading
@@ -29,12 +28,13 @@ SIZES_WH = {"mpii": (256, 256)}
 COCO_SIZE_WH = (192, 256)
 _OTHER_SETS = re.compile(r"(?<![a-z])(aic|animal|ap10k|ap-10k|macaque|h36m|jhmdb|posetrack|lsp)", re.IGNORECASE)
 """In the names of files whose joints are neither COCO's, CrowdPose's nor MPII's, though there may be as many."""
-_CORNERS_APART = re.compile(r"(?<![a-z])(udp|dark-?pose)(?![a-z])", re.IGNORECASE)
-"""In the names of files of another geometry. mmpose's `dark` is of ours."""
-
-VITPOSE: dict[str, Any] = {"test": {"shift_heatmap": False}}
-"""Settings that published ViTPose weights ask for, all of them trained with UDP. Where `model.geometry: udp` is there,
-it belongs here."""
+_GEOMETRY_IN_NAME: dict[str, re.Pattern[str]] = {
+    "udp": re.compile(r"(?<![a-z])udp(?![a-z])", re.IGNORECASE),
+    "darkpose": re.compile(r"(?<![a-z])dark-?pose(?![a-z])", re.IGNORECASE),
+}
+"""In the names of files of another geometry than HRNet's. mmpose's `dark` is of HRNet's."""
+_DECODING = {"udp": "udp", "darkpose": "dark"}
+"""How networks of these geometries are decoded; others by the quarter."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Asked:
     skeleton: Skeleton | None = None
     image_size: tuple[int, int] | None = None
     """(width, height) in pixels."""
+    geometry: str | None = None
+    """hrnet, udp or darkpose: how its crops and heatmaps lie. None: as the file says, else as `like` does."""
     backbone: Factory | None = None
     """What makes the backbone of a user's own that the file is built on; such code runs only where it is asked for."""
     like: ModelSettings | None = None
@@ -109,29 +111,45 @@ def skeleton_of(num_joints: int, content: Content, asked: Asked, path: Path) -> 
 
 
 def settings_of(
-    name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked
+    name: str, backbone: str, variant: str, skeleton: Skeleton, asked: Asked, *, udp: bool = False
 ) -> tuple[Settings, tuple[str, ...]]:
     """Settings for a network, and notes: its input size is a guess, or another than in its name; another geometry.
 
     Args:
         name: the file's, without its ending. The family and mmpose write its size there as HEIGHTxWIDTH.
+        udp: whether the file says of itself that it is in UDP's geometry.
     """
     told = asked.image_size or (asked.like.image_size if asked.like else None)
     named = _size_in(name)
     size = told or named or SIZES_WH.get(skeleton.name, COCO_SIZE_WH)
     sigma = asked.like.sigma if asked.like else 3.0 if size[1] >= 384 else 2.0
+    is_vitpose = bool(skeleton.joints) and backbone in vit.VITS
+    why_udp = "its configuration says" if udp else "all published ViTPose is" if is_vitpose else ""
+    geometry, geometry_notes = geometry_of(name, why_udp, asked)
     model = {"backbone": backbone, "variant": variant, "image_size": size, "sigma": sigma}
+    model |= {"geometry": geometry, "unbiased": geometry != "hrnet"}
     shown = f"{size[0]}x{size[1]} (width x height)"
     notes = (f"no input size in its name: {shown} is assumed",) if not (told or named) and skeleton.joints else ()
     if told and named and named != told:
         notes = (f"its name says an input of {named[0]}x{named[1]}; it is asked for {shown}",)
     tree = {"name": name, "model": model, "data": _data_of(skeleton).model_dump()}
-    if skeleton.joints and backbone in vit.VITS:
-        tree |= VITPOSE
-        notes += (f"ViTPose was trained with UDP, whose geometry is not used here. {geometry.CORNERS_APART}",)
-    elif _CORNERS_APART.search(name):
-        notes += (f"its name says UDP or DarkPose, whose geometry is not used here. {geometry.CORNERS_APART}",)
-    return loading.from_tree(tree, where=f"settings of {name}"), notes
+    tree |= {"test": {"decode": _DECODING.get(geometry, "quarter")}}
+    return loading.from_tree(tree, where=f"settings of {name}"), (*notes, *geometry_notes)
+
+
+def geometry_of(name: str, why_udp: str, asked: Asked) -> tuple[str, tuple[str, ...]]:
+    """A network's geometry, and a note where it is taken from what the file holds (`why_udp`) or its name.
+
+    The settings that it is tested with count before the name where they ask for another geometry than the default.
+    """
+    if asked.geometry:
+        return asked.geometry, ()
+    like = asked.like.geometry if asked.like else "hrnet"
+    in_name = next((kind for kind, pattern in _GEOMETRY_IN_NAME.items() if pattern.search(name)), None)
+    found, why = ("udp", why_udp) if why_udp else (in_name, "its name says")
+    if found is None or (like != "hrnet" and not why_udp):
+        return like, ()
+    return found, (f"read in the geometry {found}, as {why} (else `rdpose convert --geometry hrnet`)",)
 
 
 def is_bgr(layout: str, backbone: str, asked: Asked) -> bool:

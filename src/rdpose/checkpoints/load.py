@@ -59,7 +59,8 @@ def load_network(path: str | Path, asked: Asked = NOTHING) -> tuple[RDPose | Off
         print(f"{path}: {note}", file=sys.stderr)
     model, backbone = weights.settings.model, backbone_for(weights, asked, path)
     with _Undrawn():
-        network = builders.build(backbone, model.variant, num_joints=weights.skeleton.num_joints)
+        joints = weights.skeleton.num_joints
+        network = builders.build(backbone, model.variant, num_joints=joints, convention=model.geometry)
     native.load_strictly(network, weights.tensors, path)
     return network.eval(), weights.settings, weights.skeleton
 
@@ -128,7 +129,7 @@ def _translate(content: Content, path: Path, asked: Asked) -> Reading:
     has_centre = any(key.startswith("decoupling.") for key in tensors)
     skeleton = infer_config.skeleton_of(max(0, num_maps - has_centre), content, asked, path)
     tensors, fresh = _complete(tensors, origin, _Network(backbone, variant, skeleton.num_joints), asked, path)
-    settings, notes = infer_config.settings_of(path.stem, backbone, variant, skeleton, asked)
+    settings, notes = infer_config.settings_of(path.stem, backbone, variant, skeleton, asked, udp=content.udp)
     notes += changed
     if infer_config.is_bgr(layout, backbone, asked):
         swap_colors(tensors)

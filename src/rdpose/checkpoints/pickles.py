@@ -26,6 +26,8 @@ from rdpose.skeletons import Skeleton
 
 STATE_KEYS = ("best_state_dict", "state_dict", "model")
 """Where a checkpoint keeps its tensors, the best first."""
+_UDP_IN_CONFIG = re.compile(r"\buse_udp\W{1,4}True|\bUDPHeatmap\b")
+"""What mmpose 0.x and 1.x write in their configurations."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Content:
     """(width, height) of its input, where it says that (transformers)."""
     skeleton: Skeleton | None = None
     """Its joints, where we wrote it for transformers."""
+    udp: bool = False
+    """Trained in UDP's geometry, as the configuration inside says (mmpose)."""
     has_settings: bool = False
     """A safetensors file that rdpose wrote: `native.load_weights` reads it whole."""
 
@@ -146,7 +150,9 @@ def _content(loaded: Any, file: Path) -> Content:
     meta = meta if isinstance(meta, Mapping) else {}
     said = {"epoch": meta.get("epoch")} | {key: holder.get(key) for key in ("epoch", "perf") if key in holder}
     figures = {key: value for key, value in said.items() if isinstance(value, int | float)}
-    return Content(without_module(tensors), figures, *_joints(meta.get("dataset_meta")))
+    config = " ".join(text for text in (meta.get("cfg"), meta.get("config")) if isinstance(text, str))
+    udp = bool(_UDP_IN_CONFIG.search(config))
+    return Content(without_module(tensors), figures, *_joints(meta.get("dataset_meta")), udp=udp)
 
 
 def without_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

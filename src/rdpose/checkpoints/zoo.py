@@ -156,6 +156,9 @@ PUBLIC = {
 }
 
 
+SHORT_NAMES = {f"vitpose_{size}": f"vit_{size}_coco_256x192" for size in ("small", "base", "large", "huge")}
+
+
 def table(public: dict[str, PublicWeights] = PUBLIC) -> str:
     """One line for each: name, size, figure, hash, address."""
     rows = [("name", "MB", "figure", "sha256", "address")]
@@ -176,7 +179,7 @@ def located(weights: str | Path, folder: Path = FOLDER) -> Path:
         ValueError: as `download.fetch`.
     """
     path = Path(weights)
-    if path.exists() or (known := PUBLIC.get(str(weights))) is None:
+    if path.exists() or (known := PUBLIC.get(SHORT_NAMES.get(str(weights), str(weights)))) is None:
         return path
     fetched = folder / known.folder / known.file
     if fetched.is_file():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from rdpose import geometry, heatmaps
+from rdpose import heatmaps
 from rdpose.compat.yacs_keys import CONVERTED, DEFAULTS, DIFFERENT, NO_MEANING, RENAMED, REQUIRED, hrnet_stages
 from rdpose.config.schema import Settings
 from rdpose.data.layouts import LAYOUTS, dataset_name
@@ -174,8 +174,9 @@ def _boxes(family: Family) -> Flat:
 
 
 def _dark(family: Family) -> Flat:
-    """DarkPose's files say how far a heatmap is smoothed, and mean its decoding and its targets by that."""
-    return {"test.decode": "dark", "model.unbiased": True} if family["TEST.BLUR_KERNEL"] else {}
+    """DarkPose's files alone say how far a heatmap is smoothed; its code has its own decoding, targets and geometry."""
+    own = {"test.decode": "dark", "model.unbiased": True, "model.geometry": "darkpose"}
+    return own if family["TEST.BLUR_KERNEL"] else {}
 
 
 def notes(family: Family) -> Iterator[str]:
@@ -198,13 +199,13 @@ def notes(family: Family) -> Iterator[str]:
 
 
 def _notes_on_dark(family: Family) -> Iterator[str]:
-    """DarkPose's files are translated, its geometry is not; and its smoothing follows from sigma."""
+    """By what DarkPose's files are told, and that their smoothing follows from sigma."""
     cells = family["TEST.BLUR_KERNEL"]
     if not cells:
         return
     yield (
-        "TEST.BLUR_KERNEL is read as DARK's targets and decoding, in HRNet's geometry: right for networks made here, "
-        f"and not for those that DarkPose's own code trained. {geometry.CORNERS_APART}"
+        "TEST.BLUR_KERNEL is DarkPose's: its decoding, targets and geometry are taken; model.geometry=hrnet is for "
+        "networks that were trained with DARK in HRNet's"
     )
     own = 2 * heatmaps.smoothing_radius(family["MODEL.SIGMA"]) + 1
     if cells != own:

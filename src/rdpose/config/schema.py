@@ -29,6 +29,9 @@ class ModelSettings(Group):
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
     """Crop given to the network, (width, height) in pixels; both divisible by 32."""
+    geometry: Literal["hrnet", "udp", "darkpose"] = "hrnet"
+    """How picture, crop and heatmap lie on each other: hrnet, 4 crop pixels a cell; udp (mmpose's use_udp), the crop's
+    first and last pixel are the first and last cell; darkpose, almost the same. test.decode and unbiased go with it."""
     sigma: Positive = 2.0
     """Standard deviation of a target's Gaussian, in heatmap cells."""
     unbiased: bool = False
@@ -202,9 +205,10 @@ class TestSettings(Group):
     """Detected boxes from this score on are neighbours of the others."""
     flip: bool = True
     """Average with the mirrored crop's heatmaps."""
-    decode: Literal["quarter", "dark", "argmax"] = "quarter"
+    decode: Literal["quarter", "dark", "udp", "argmax"] = "quarter"
+    """How joints are read off heatmaps: quarter (HRNet), dark (DARK, DarkPose), udp (UDP), argmax."""
     shift_heatmap: bool | None = None
-    """Flipped heatmaps move one cell before averaging, as every network trained here needs it; null is true."""
+    """Flipped heatmaps move one cell before averaging; null is as model.geometry needs it: true with hrnet alone."""
     zoom: tuple[str, ...] = ()
     """Joints that a second look at an enlarged part of the crop finds more closely, at twice the time: [nose, ...]."""
     joint_score: float = 0.2

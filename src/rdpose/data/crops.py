@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from rdpose import geometry
+from rdpose.geometry import Convention
 
 SAME_PERSON_IOU = 0.9
 """A box that covers another one this well is taken for the same person's, not for a neighbour."""
@@ -56,6 +57,7 @@ def crop_people(
     image_size: tuple[int, int],
     *,
     max_neighbours: int,
+    convention: Convention = "hrnet",
     known: np.ndarray | None = None,
     wanted: np.ndarray | None = None,
 ) -> PictureCrops:
@@ -64,12 +66,13 @@ def crop_people(
     Args:
         picture: (height, width, 3) RGB uint8.
         boxes_xyxy: (people, 4) pixels, of positive area.
+        convention: how the crops lie in the picture.
         known: (people,) bool, who counts as a neighbour; everybody by default.
         wanted: rows of those to crop; all by default.
     """
     wanted = np.arange(len(boxes_xyxy)) if wanted is None else wanted
     center, size = geometry.crop_region(geometry.xyxy_to_xywh(boxes_xyxy[wanted]), image_size[0] / image_size[1])
-    transforms = geometry.crop_transform(center, size, image_size)
+    transforms = geometry.crop_transform(center, size, image_size, convention=convention)
     in_crops = geometry.transform_boxes(transforms, np.broadcast_to(boxes_xyxy, (len(wanted), *boxes_xyxy.shape)))
     is_other = geometry.iou(boxes_xyxy[wanted], boxes_xyxy) < SAME_PERSON_IOU
     if known is not None:

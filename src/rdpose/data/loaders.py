@@ -19,6 +19,7 @@ from rdpose.config.schema import AugmentSettings, NeighbourSettings
 from rdpose.data import candidates, crops, transforms
 from rdpose.data.crops import PictureCrops
 from rdpose.data.people import People
+from rdpose.geometry import Convention
 from rdpose.models.perturbation import NUM_DRAWS
 
 
@@ -33,6 +34,7 @@ class CropDataset(Dataset):
     Args:
         people: whose trainable people are drawn.
         image_size: (width, height) of the crop.
+        convention: how the crop lies in the picture.
         repeats: how often each person counts in an epoch, (people,); None is once.
     """
 
@@ -45,11 +47,13 @@ class CropDataset(Dataset):
         neighbours: NeighbourSettings,
         max_neighbours: int,
         seed: int,
+        convention: Convention = "hrnet",
         repeats: np.ndarray | None = None,
     ) -> None:
         trainable = people.trainable()
         self.rows = trainable if repeats is None else np.repeat(trainable, repeats[trainable])
         self.people, self.image_size, self.seed = people, image_size, seed
+        self.convention: Convention = convention
         self.augment, self.neighbours, self.max_neighbours = augment, neighbours, max_neighbours
 
     def __len__(self) -> int:
@@ -61,7 +65,9 @@ class CropDataset(Dataset):
         row, people = self.rows[number], self.people
         rows = np.append(row, people.others_in_picture(row))
         view = self._view(rng, row)
-        transform = geometry.crop_transform(view.center, view.size, self.image_size, view.rotation_deg, view.flip)
+        transform = geometry.crop_transform(
+            view.center, view.size, self.image_size, view.rotation_deg, view.flip, self.convention
+        )
         boxes = crops.boxes_inside(geometry.xywh_to_xyxy(people.box_xywh[rows[1:]]), view.frame_xyxy)
         others = transforms.disturb_neighbours(rng, boxes, self.neighbours)
         picture = people.picture(people.image_index[row])
@@ -114,6 +120,7 @@ class PictureDataset(Dataset):
 
     Args:
         people: boxes to look at, and the neighbours of each other.
+        convention: how the crops lie in the picture.
         wanted: (people,) bool, whose crops are made; the others are neighbours only.
         neighbour_score: people below it are looked at, but are nobody's neighbours.
     """
@@ -124,10 +131,12 @@ class PictureDataset(Dataset):
         image_size: tuple[int, int],
         *,
         max_neighbours: int,
+        convention: Convention = "hrnet",
         wanted: np.ndarray | None = None,
         neighbour_score: float = 0.0,
     ) -> None:
         self.people, self.image_size, self.max_neighbours = people, image_size, max_neighbours
+        self.convention: Convention = convention
         self.wanted = ~people.crowd if wanted is None else wanted
         self.known = (people.score >= neighbour_score) & ~people.crowd
         self.images = np.unique(people.image_index[self.wanted])
@@ -143,6 +152,7 @@ class PictureDataset(Dataset):
             geometry.xywh_to_xyxy(self.people.box_xywh[rows]),
             self.image_size,
             max_neighbours=self.max_neighbours,
+            convention=self.convention,
             known=self.known[rows],
             wanted=wanted,
         )

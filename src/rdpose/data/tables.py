@@ -12,7 +12,6 @@ from numpy.typing import DTypeLike
 from rdpose import geometry
 from rdpose.io.parsed import Rows
 
-
 _NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rdpose.drawing.canvas import Canvas
+from rdpose.geometry import CellGrid, Convention
 from rdpose.io.images import checked
 
 ANCHOR_COLOR = (80, 255, 220)
@@ -14,15 +15,16 @@ OPACITY = 0.85
 """Of a heatmap's brightest colour; weaker values let more of the crop through."""
 
 
-def draw_heatmap(crop: np.ndarray, heatmap: ArrayLike, *, peak: float | None = None) -> np.ndarray:
+def draw_heatmap(
+    crop: np.ndarray, heatmap: ArrayLike, *, peak: float | None = None, convention: Convention = "hrnet"
+) -> np.ndarray:
     """A heatmap over a darkened grey crop, in the inferno colours (equal steps of value look equal).
-
-    Cell (i, j) lies at crop pixel (i, j) times the stride, as in the HRNet family.
 
     Args:
         crop: (height, width, 3) RGB uint8, not changed.
         heatmap: (cells high, cells wide); negative values count as 0.
         peak: the value of the brightest colour; the heatmap's own maximum if None. Give one number to compare maps.
+        convention: where its cells lie in the crop.
 
     Raises:
         ValueError: the heatmap has not two dimensions.
@@ -34,8 +36,9 @@ def draw_heatmap(crop: np.ndarray, heatmap: ArrayLike, *, peak: float | None = N
         )
     height, width = checked(crop).shape[:2]
     top = float(values.max()) if peak is None else float(peak)
-    scale = np.array([[width / values.shape[1], 0, 0], [0, height / values.shape[0], 0]], dtype=np.float32)
-    level = cv2.warpAffine(values, scale, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    step, first = CellGrid.between(convention, crop[..., 0], values)
+    to_crop = np.column_stack([np.diag(step), first]).astype(np.float32)
+    level = cv2.warpAffine(values, to_crop, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     level = np.clip(level / max(top, 1e-9), 0, 1)
     glow = cv2.applyColorMap(np.round(level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None] * np.float32(0.6)

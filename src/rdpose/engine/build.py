@@ -50,6 +50,7 @@ def refuse_additions(settings: Settings) -> None:
     own = LossSettings()
     asked = {
         "model.unbiased": settings.model.unbiased,
+        "model.geometry": settings.model.geometry != "hrnet",
         "loss.rivals": settings.loss.rivals,
         "loss.joint_weights": settings.loss.joint_weights,
         **{f"loss.{term}": getattr(settings.loss, term) != getattr(own, term) for term in LossWeights._fields},
@@ -83,6 +84,7 @@ def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
         neighbours=settings.neighbours,
         max_neighbours=settings.data.max_neighbours,
         seed=settings.seed,
+        convention=settings.model.geometry,
         repeats=repeats,
     )
 

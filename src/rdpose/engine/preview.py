@@ -15,6 +15,7 @@ from rdpose.data import sources
 from rdpose.engine.build import make_dataset
 from rdpose.engine.training_step import draw_targets
 from rdpose.evaluation.results import people_of
+from rdpose.geometry import Convention
 from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
 
@@ -39,9 +40,11 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     samples = [dataset[0, int(pick)] for pick in picks]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
     ones = torch.ones(skeleton.num_joints + 1)
-    model = settings.model
-    maps = draw_targets(batch, ones, stride=STRIDE, sigma=model.sigma, unbiased=model.unbiased).maps
-    rows = [_row(sample, row_maps, skeleton) for sample, row_maps in zip(samples, maps, strict=True)]
+    model, convention = settings.model, settings.model.geometry
+    maps = draw_targets(
+        batch, ones, stride=STRIDE, sigma=model.sigma, unbiased=model.unbiased, convention=convention
+    ).maps
+    rows = [_row(sample, row_maps, skeleton, convention) for sample, row_maps in zip(samples, maps, strict=True)]
     return drawing.save(out, drawing.panel(rows, titles=TITLES))
 
 
@@ -60,7 +63,7 @@ def _check_order(settings: Settings, skeleton: Skeleton, file: ParsedFile | None
         people_of(file.categories, skeleton, file.path)
 
 
-def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton) -> list[np.ndarray]:
+def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton, convention: Convention) -> list[np.ndarray]:
     crop = np.ascontiguousarray(sample["image"].permute(1, 2, 0).numpy())
     labelled = (sample["visible"] > 0).float().numpy()[None]
     boxes = torch.cat([sample["box"][None], sample["neighbours"]]).numpy()
@@ -68,6 +71,6 @@ def _row(sample: dict[str, Tensor], maps: Tensor, skeleton: Skeleton) -> list[np
     return [
         drawing.draw_poses(crop, sample["joints"].numpy()[None], labelled, skeleton),
         drawing.draw_boxes(crop, boxes, labels=["own", *[""] * (len(boxes) - 1)]),
-        drawing.draw_heatmap(crop, maps[:-1].amax(0).numpy(), peak=1.0),
-        drawing.draw_heatmap(crop, maps[-1].numpy(), peak=1.0),
+        drawing.draw_heatmap(crop, maps[:-1].amax(0).numpy(), peak=1.0, convention=convention),
+        drawing.draw_heatmap(crop, maps[-1].numpy(), peak=1.0, convention=convention),
     ]

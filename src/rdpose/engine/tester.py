@@ -65,7 +65,7 @@ def test(
     people, measure = tested
     if tell:
         test_set.tell_left_out(people, settings)
-    inference = Inference.of(network, skeleton, settings.test, sigma=settings.model.sigma)
+    inference = Inference.of(network, skeleton, settings.test, settings.model)
     found = find(inference, people, settings, here)
     if not here.is_main:
         return None
@@ -182,6 +182,7 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
         people,
         settings.model.image_size,
         max_neighbours=settings.data.max_neighbours,
+        convention=settings.model.geometry,
         wanted=wanted,
         neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
     )
@@ -219,7 +220,7 @@ def find_by(weights: Path, people: People, **changes: object) -> tuple[Found, Se
         network, settings = open_for(weights, people.skeleton, here)
         test = TestSettings.model_validate(settings.test.model_dump() | changes)
         settings = settings.model_copy(update={"test": test, "data": settings.data.model_copy(update={"workers": 0})})
-        inference = Inference.of(network, people.skeleton, test, sigma=settings.model.sigma)
+        inference = Inference.of(network, people.skeleton, test, settings.model)
         return find(inference, people, settings, here), settings
 
 
@@ -275,11 +276,13 @@ def to_results(people: People, found: Found, settings: Settings) -> list[dict]:
 
 
 def describe(settings: Settings) -> str:
-    """A row's name in the table: the network, its input, the boxes, the flip test, decoding (the family's quarter
-    shift goes without saying) and the second look."""
+    """A row's name in the table: the network, its input, the boxes, the flip test, decoding and the second look.
+    HRNet's geometry and quarter shift go without saying."""
     width, height = settings.model.image_size
     boxes = "given boxes" if settings.test.boxes == "truth" else "detected boxes"
     flip = "flip test" if settings.test.flip else "no flip test"
     decode = "" if settings.test.decode == "quarter" else f", {settings.test.decode}"
     again = ", second look" if settings.test.zoom else ""
-    return f"{settings.model.backbone} {settings.model.variant} {height}x{width}, {boxes}, {flip}{decode}{again}"
+    geometry = "" if settings.model.geometry == "hrnet" else f" {settings.model.geometry}"
+    network = f"{settings.model.backbone} {settings.model.variant} {height}x{width}{geometry}"
+    return f"{network}, {boxes}, {flip}{decode}{again}"

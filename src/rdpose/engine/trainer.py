@@ -68,7 +68,8 @@ class Run:
         self.skeleton = sources.skeleton_of(settings.data, file)
         self.skeleton.places(settings.test.zoom)  # an unknown joint is told now, not after an epoch
         backbone = builders.chosen(settings.model.backbone)
-        self.network = builders.build(backbone, settings.model.variant, num_joints=self.skeleton.num_joints)
+        variant, convention = settings.model.variant, settings.model.geometry
+        self.network = builders.build(backbone, variant, num_joints=self.skeleton.num_joints, convention=convention)
         tests = settings.data.test and settings.train.validate_every
         self.tested = tester.rehearse(self.skeleton, settings, file) if tests else None
         optim.freeze(self.network, settings.train.freeze)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpose import heatmaps
+from rdpose.geometry import CellGrid, Convention
 from rdpose.models.perturbation import Perturbation
 from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
@@ -36,14 +37,22 @@ class Targets(NamedTuple):
 
 
 def draw_targets(
-    batch: dict[str, Tensor], joint_weights: Tensor, *, stride: int, sigma: float, unbiased: bool = False
+    batch: dict[str, Tensor],
+    joint_weights: Tensor,
+    *,
+    stride: int,
+    sigma: float,
+    unbiased: bool = False,
+    convention: Convention = "hrnet",
 ) -> Targets:
     """Target heatmaps of a batch's joints and centres (the mean of the labelled joints), drawn on the device.
 
     Where the batch has candidates, the joints' maps and weights are `soft_maps`; the centre's stay as they are.
     """
-    height, width = (side // stride for side in batch["image"].shape[-2:])
-    joints, valid = batch["joints"] / stride, batch["visible"] > 0
+    crop_height, crop_width = batch["image"].shape[-2:]
+    height, width = crop_height // stride, crop_width // stride
+    grid = CellGrid.of(convention, (crop_width, crop_height), (width, height))
+    joints, valid = grid.to_cells(batch["joints"]), batch["visible"] > 0
     center, has_center = heatmaps.center_of(joints, valid)
     maps, weights = heatmaps.render(
         torch.cat([joints, center[:, None]], dim=1),
@@ -54,11 +63,11 @@ def draw_targets(
         unbiased=unbiased,
     )
     if "candidates" in batch:
-        maps[:, :-1], weights[:, :-1] = soft_maps(batch["candidates"], height, width, stride=stride, sigma=sigma)
+        maps[:, :-1], weights[:, :-1] = soft_maps(batch["candidates"], height, width, grid=grid, sigma=sigma)
     return Targets(maps, weights * joint_weights, center)
 
 
-def soft_maps(candidates: Tensor, height: int, width: int, *, stride: int, sigma: float) -> tuple[Tensor, Tensor]:
+def soft_maps(candidates: Tensor, height: int, width: int, *, grid: CellGrid, sigma: float) -> tuple[Tensor, Tensor]:
     """Targets (batch, joints, height, width) with a peak for each candidate, and weights (batch, joints).
 
     Peaks lie between cells, as with `unbiased`; where two overlap the higher value counts. A joint whose candidates
@@ -67,13 +76,13 @@ def soft_maps(candidates: Tensor, height: int, width: int, *, stride: int, sigma
     Args:
         candidates: (batch, joints, candidates, 3) x, y in crop pixels and height; a height below 0 makes the weight 0.
     """
-    places, heights = candidates[..., :2].flatten(1, 2) / stride, candidates[..., 2]
+    places, heights = grid.to_cells(candidates[..., :2].flatten(1, 2)), candidates[..., 2]
     peaks, _ = heatmaps.render(places, heights.flatten(1) > 0, height, width, sigma, unbiased=True)
     maps = (peaks.unflatten(1, heights.shape[1:]) * heights[..., None, None].clamp(min=0)).amax(dim=2)
     return maps, (heights >= 0).all(dim=2).float()
 
 
-def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Tensor:
+def rival_maps(rivals: Tensor, like: Tensor, *, grid: CellGrid, sigma: float) -> Tensor:
     """Where the joints of other people are and the person's own are not, 0 to 1, in the shape of `like`.
 
     It weighs errors and is no target: a joint counts from the cell that it rounds to, with unbiased targets too.
@@ -85,7 +94,7 @@ def rival_maps(rivals: Tensor, like: Tensor, *, stride: int, sigma: float) -> Te
     (height, width), found = like.shape[-2:], torch.zeros_like(like)
     most = int((rivals[..., 2] > 0).any(dim=2).sum(dim=1).max())
     for other in rivals[:, :most].unbind(1):
-        maps, _ = heatmaps.render(other[..., :2] / stride, other[..., 2] > 0, height, width, sigma)
+        maps, _ = heatmaps.render(grid.to_cells(other[..., :2]), other[..., 2] > 0, height, width, sigma)
         found = torch.maximum(found, maps)
     return found * (1 - like)
 
@@ -137,10 +146,16 @@ class RDPoseForTraining(nn.Module):
                 neighbours (b, n, 4) in the crop, rivals (b, n, k, 3), draws (b, NUM_DRAWS) uniform; at will also
                 candidates (b, k, c, 3), see `soft_maps`.
         """
-        stride = self.network.stride
-        targets = draw_targets(batch, self.joint_weights, stride=stride, sigma=self.sigma, unbiased=self.unbiased)
+        targets = draw_targets(
+            batch,
+            self.joint_weights,
+            stride=self.network.stride,
+            sigma=self.sigma,
+            unbiased=self.unbiased,
+            convention=self.network.convention,
+        )
         features, maps = self.network.features(batch["image"], batch["neighbours"], batch["box"])
-        emphasis = self._emphasis(batch["rivals"], targets) if self.rivals else None
+        emphasis = self._emphasis(batch, targets) if self.rivals else None
         direct = self.network.head(features)
         if self.network.decoupling is None:
             return {"loss": self._of_joints(direct, targets, emphasis)}
@@ -160,16 +175,16 @@ class RDPoseForTraining(nn.Module):
     def _of_joints(self, predicted: Tensor, targets: Targets, emphasis: Tensor | None) -> Tensor:
         return self.loss(predicted.float(), targets.maps[:, :-1], targets.weights[:, :-1], emphasis=emphasis)
 
-    def _emphasis(self, rivals: Tensor, targets: Targets) -> Tensor:
-        return self.rivals * rival_maps(rivals, targets.maps[:, :-1], stride=self.network.stride, sigma=self.sigma)
+    def _emphasis(self, batch: dict[str, Tensor], targets: Targets) -> Tensor:
+        grid = CellGrid.between(self.network.convention, batch["image"], targets.maps)
+        return self.rivals * rival_maps(batch["rivals"], targets.maps[:, :-1], grid=grid, sigma=self.sigma)
 
     def _off_target(self, batch: dict[str, Tensor], targets: Targets) -> Tensor:
         assert self.perturbation is not None
         size_wh = targets.center.new_tensor([targets.maps.shape[-1], targets.maps.shape[-2]])
-        stride = self.network.stride
-        return self.perturbation(
-            targets.center, batch["box"] / stride, batch["neighbours"] / stride, batch["draws"], size_wh
-        )
+        grid = CellGrid.between(self.network.convention, batch["image"], targets.maps)
+        box, neighbours = grid.to_cells(batch["box"]), grid.to_cells(batch["neighbours"])
+        return self.perturbation(targets.center, box, neighbours, batch["draws"], size_wh)
 
 
 class OfficialForTraining(nn.Module):

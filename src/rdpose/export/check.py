@@ -12,6 +12,7 @@ from rdpose import heatmaps
 from rdpose.backends import exported
 from rdpose.config.schema import Settings
 from rdpose.data.crops import PictureCrops
+from rdpose.geometry import CellGrid
 from rdpose.inference.pipeline import Network
 
 MOST = 8
@@ -85,6 +86,7 @@ def _answers(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Heatmaps of both, joints (people, joints, 2) in crop pixels of both."""
     maps, others = network(*batch.inputs), other(*batch.inputs)
-    stride = batch.image.shape[-1] / maps.shape[-1]
-    decoded = [heatmaps.decode(m, settings.test.decode, sigma=settings.model.sigma)[0] * stride for m in (maps, others)]
-    return maps, others, decoded[0], other.joints(*batch.inputs)[0] if other.decodes else decoded[1]
+    grid, method = CellGrid.between(settings.model.geometry, batch.image, maps), settings.test.decode
+    sigma = settings.model.sigma
+    first, second = (grid.to_pixels(heatmaps.decode(m, method, sigma=sigma)[0]) for m in (maps, others))
+    return maps, others, first, other.joints(*batch.inputs)[0] if other.decodes else second

@@ -12,6 +12,7 @@ from rdpose import heatmaps
 from rdpose.backends import exported
 from rdpose.checkpoints.native import HEADER, to_header
 from rdpose.config.schema import Settings
+from rdpose.geometry import CellGrid
 from rdpose.skeletons import Skeleton
 
 OPSET = 18
@@ -20,14 +21,15 @@ OPSET = 18
 class Answers(nn.Module):
     """A network whose decoding is part of it: heatmaps, joints in crop pixels, confidence."""
 
-    def __init__(self, network: nn.Module, decode: heatmaps.Decoding, sigma: float) -> None:
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
         super().__init__()
-        self.network, self.decode, self.sigma = network, decode, sigma
+        self.network, self.decode = network, settings.test.decode
+        self.sigma, self.convention = settings.model.sigma, settings.model.geometry
 
     def forward(self, image: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         maps = self.network(image, neighbours, box)
         cells, confidence = heatmaps.decode(maps, self.decode, sigma=self.sigma)
-        return maps, cells * (image.shape[-1] / maps.shape[-1]), confidence
+        return maps, CellGrid.between(self.convention, image, maps).to_pixels(cells), confidence
 
 
 def write_onnx(network: nn.Module, settings: Settings, path: Path, *, decode: bool) -> None:
@@ -39,7 +41,7 @@ def write_onnx(network: nn.Module, settings: Settings, path: Path, *, decode: bo
     width, height = settings.model.image_size
     example = (torch.zeros(2, 3, height, width, dtype=torch.uint8), torch.zeros(2, 3, 4), torch.zeros(2, 4))
     outputs = exported.OUTPUTS if decode else exported.OUTPUTS[:1]
-    model = Answers(network, settings.test.decode, settings.model.sigma).eval() if decode else network
+    model = Answers(network, settings).eval() if decode else network
     free = {name: {0: "batch"} for name in (*exported.INPUTS, *outputs)}
     free["neighbours"][1] = "others"
     with warnings.catch_warnings():

@@ -146,7 +146,14 @@ class PoseEstimator:
     def _prepare(self, one: Located) -> _Prepared:
         known = one.scores >= self.neighbour_score
         neighbours = self.max_neighbours
-        crops = crop_people(one.picture, one.boxes_xyxy, self.image_size, max_neighbours=neighbours, known=known)
+        crops = crop_people(
+            one.picture,
+            one.boxes_xyxy,
+            self.image_size,
+            max_neighbours=neighbours,
+            convention=self.inference.convention,
+            known=known,
+        )
         return _Prepared(one.boxes_xyxy, one.scores, crops)
 
     def _groups(self, located: Sequence[Located]) -> Iterator[list[_Prepared]]:
@@ -218,7 +225,7 @@ def load(
         device: "cpu", "cuda", "cuda:1", ...; by default the GPU where there is one. Exported networks run on
             the processor alone.
         flip: average with the mirrored crop (twice the time, slightly better); as the weights say by default.
-        decode: "quarter", "dark" or "argmax"; as the weights say by default.
+        decode: "quarter", "dark", "udp" or "argmax"; as the weights say by default.
         zoom: names of the joints that a second look finds more closely (twice the time), () for none; as the weights
             say by default.
         keep_duplicates: give a pose for every box, also where two led to the same person.
@@ -241,7 +248,7 @@ def load(
     if detector is None or isinstance(detector, str):
         detector = NamedDetector(detector, min_score, str(device) if device else None)
     return PoseEstimator(
-        inference=Inference.of(network, skeleton, test, sigma=settings.model.sigma),
+        inference=Inference.of(network, skeleton, test, settings.model),
         detector=detector,
         name=f"{settings.model.backbone} {settings.model.variant} of {path.name}",
         image_size=settings.model.image_size,

@@ -13,8 +13,9 @@ from rdpose import geometry, heatmaps
 from rdpose.backends import exported
 from rdpose.checkpoints import load as weight_files
 from rdpose.checkpoints.infer_config import NOTHING, Asked
-from rdpose.config.schema import Settings, TestSettings
+from rdpose.config.schema import ModelSettings, Settings, TestSettings
 from rdpose.data.crops import PictureCrops
+from rdpose.geometry import CellGrid, Convention
 from rdpose.inference import refine
 from rdpose.models.fuse import fused
 from rdpose.skeletons import Skeleton
@@ -31,11 +32,12 @@ class Inference:
         network: what turns crops, neighbours and boxes into heatmaps.
         skeleton: its joints.
         flip: average with the mirrored crop.
-        shift: move the mirrored crop's heatmaps by one cell before, as in the HRNet family: cells are crop pixels /
-            stride, so that mirrored cells lie most of a cell off, however they are decoded.
-        decode: quarter, dark or argmax.
+        shift: move the mirrored crop's heatmaps by one cell before, as in the HRNet family: its cells are crop pixels
+            / stride, so that mirrored cells lie most of a cell off, however they are decoded.
+        decode: quarter, dark, udp or argmax.
         sigma: of the targets that the network was trained on, in cells.
         zoom: joints that a second look finds more closely (`rdpose.inference.refine`).
+        convention: how its crops lie in the picture, and the cells in them.
     """
 
     network: Network
@@ -45,16 +47,18 @@ class Inference:
     decode: heatmaps.Decoding = "quarter"
     sigma: float = 2.0
     zoom: tuple[int, ...] = ()
+    convention: Convention = "hrnet"
 
     @classmethod
-    def of(cls, network: Network, skeleton: Skeleton, settings: TestSettings, *, sigma: float) -> Inference:
-        """As the settings of a test say.
+    def of(cls, network: Network, skeleton: Skeleton, test: TestSettings, model: ModelSettings) -> Inference:
+        """As the settings of a test, and of the network, say.
 
         Raises:
             ValueError: they name a joint that the skeleton lacks.
         """
-        shift = settings.shift_heatmap is not False
-        return cls(network, skeleton, settings.flip, shift, settings.decode, sigma, skeleton.places(settings.zoom))
+        shift = model.geometry == "hrnet" if test.shift_heatmap is None else test.shift_heatmap
+        zoom = skeleton.places(test.zoom)
+        return cls(network, skeleton, test.flip, shift, test.decode, model.sigma, zoom, model.geometry)
 
     @torch.inference_mode()
     def heatmaps(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> Tensor:
@@ -81,7 +85,7 @@ class Inference:
     def _look(self, crops: Tensor, neighbours: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.heatmaps(crops, neighbours, box)
         cells, confidence = heatmaps.decode(maps, self.decode, sigma=self.sigma)
-        return cells * (crops.shape[-1] / maps.shape[-1]), confidence
+        return CellGrid.between(self.convention, crops, maps).to_pixels(cells), confidence
 
     def in_picture(self, crops: PictureCrops, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Joints (people, joints, 2) in picture pixels and confidence (people, joints), on the CPU."""

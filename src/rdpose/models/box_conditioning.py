@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from rdpose.geometry import CellGrid
+
 NUM_MAPS = 4
 """Inside the own box, near its centre, inside any other box, near any other centre."""
 
@@ -54,19 +56,19 @@ def _zero_conv(channels: int) -> nn.Conv2d:
     return layer
 
 
-def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, stride: float) -> Tensor:
+def box_maps(neighbours: Tensor | None, box: Tensor | None, like: Tensor, grid: CellGrid) -> Tensor:
     """(batch, NUM_MAPS, height, width) in 0..1: the person's own box, then all the others.
 
     Args:
         neighbours: (batch, others, 4) x1, y1, x2, y2 in crop pixels; a row without area is padding; None: not known.
         box: (batch, 4), the person's own, likewise.
         like: (batch, channels, height, width), a feature map of the size wanted.
-        stride: crop pixels per cell.
+        grid: where its cells lie in the crop.
     """
     unknown = like.new_zeros(like.shape[0], 1, 4, dtype=torch.float32)
     own = unknown if box is None else box[:, None]
     others = unknown if neighbours is None or not neighbours.shape[1] else neighbours
-    pairs = (soft_boxes(boxes / stride, like.shape[-2], like.shape[-1]) for boxes in (own, others))
+    pairs = (soft_boxes(grid.to_cells(boxes), like.shape[-2], like.shape[-1]) for boxes in (own, others))
     return torch.cat([torch.stack([one.amax(dim=1) for one in pair], dim=1) for pair in pairs], dim=1)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from torch import nn
 
+from rdpose.geometry import Convention
 from rdpose.models import user_backbone
 from rdpose.models.backbone_checks import number_of
 from rdpose.models.backbones import efficientnet, hrnet, hub, mobilenet, resnet, unet, vit
@@ -44,7 +45,9 @@ NEIGHBOUR_AWARE = ("rdpose", "boxes")
 VARIANTS = (*DECOUPLINGS, "official")
 
 
-def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose | OfficialRDPose:
+def build(
+    backbone: str | nn.Module, variant: str, *, num_joints: int, convention: Convention = "hrnet"
+) -> RDPose | OfficialRDPose:
     """A pose network with fresh weights.
 
     Args:
@@ -53,6 +56,7 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
         variant: rdpose (boxes joined at every level, decoupling that knows the neighbours), rdpose-paper, plain
             (nothing decouples), official (what the published code computes), or one of the ablation's steps between:
             boxes (joined likewise, nothing decouples), rdpose-residual (the paper's FDM, residual, no boxes).
+        convention: where cells lie in the crop.
 
     Raises:
         ValueError: the backbone or the variant is unknown.
@@ -61,10 +65,12 @@ def build(backbone: str | nn.Module, variant: str, *, num_joints: int) -> RDPose
         raise ValueError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
     module = backbone if isinstance(backbone, nn.Module) else build_backbone(backbone)
     if variant == "official":
-        return OfficialRDPose(module, num_joints, simple_baseline=isinstance(module, resnet.SimpleBaseline))
+        baseline = isinstance(module, resnet.SimpleBaseline)
+        return OfficialRDPose(module, num_joints, simple_baseline=baseline, convention=convention)
     make = DECOUPLINGS[variant]
     decoupling = make(number_of(module, "channels")) if make else None
-    return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=variant in NEIGHBOUR_AWARE)
+    aware = variant in NEIGHBOUR_AWARE
+    return RDPose(module, num_joints, decoupling=decoupling, neighbour_aware=aware, convention=convention)
 
 
 def chosen(backbone: str) -> str | nn.Module:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from rdpose.geometry import CellGrid, Convention
 from rdpose.models.backbone_checks import checked_map, checked_stem, head_of, number_of
 from rdpose.models.box_conditioning import NeighbourMap, box_maps
 from rdpose.models.decoupling import init_conv, peak
@@ -52,6 +53,7 @@ class RDPose(nn.Module):
         num_joints: K.
         decoupling: a module `(features, anchor, maps) -> features`; None is the plain network, without a centre.
         neighbour_aware: join maps of the people's boxes to the features.
+        convention: where cells lie in the crop; the maps of the boxes follow it.
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class RDPose(nn.Module):
         *,
         decoupling: nn.Module | None = None,
         neighbour_aware: bool = False,
+        convention: Convention = "hrnet",
     ) -> None:
         super().__init__()
-        self.num_joints = num_joints
+        self.num_joints, self.convention = num_joints, convention
         self.normalise = Normalise()
         self.backbone = backbone
         self.channels, self.stride = number_of(backbone, "channels"), number_of(backbone, "stride")
@@ -108,12 +111,12 @@ class RDPose(nn.Module):
             return checked_map(self.backbone(normalised), image, channels=self.channels, stride=self.stride), None
         stem, body = split(self.backbone)
         early = checked_stem(stem(normalised), self.stem_channels)
-        maps = box_maps(neighbours, box, early, image.shape[-1] / early.shape[-1])
+        maps = box_maps(neighbours, box, early, CellGrid.between(self.convention, image, early))
         joined, additions = self.neighbour_map(early, maps), self.neighbour_map.additions(maps)
         found = body(joined, additions) if additions else body(joined)
         features = checked_map(found, image, channels=self.channels, stride=self.stride)
         if features.shape[-2:] != early.shape[-2:]:
-            maps = box_maps(neighbours, box, features, image.shape[-1] / features.shape[-1])
+            maps = box_maps(neighbours, box, features, CellGrid.between(self.convention, image, features))
         return features, maps
 
     def anchor(self, direct: Tensor, maps: Tensor | None) -> Tensor:

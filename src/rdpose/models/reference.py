@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from rdpose.geometry import Convention
 from rdpose.models.backbone_checks import checked_map, head_of, number_of
 from rdpose.models.backbones.blocks import init_weights
 from rdpose.models.losses import heatmap_loss
@@ -41,12 +42,15 @@ class OfficialRDPose(nn.Module):
         backbone: as for `RDPose`.
         num_joints: K; the head has one more channel, the centre.
         simple_baseline: compute what is published on SimpleBaseline rather than what is published on HRNet.
+        convention: where cells lie in the crop; nothing in the network follows it.
     """
 
-    def __init__(self, backbone: nn.Module, num_joints: int, *, simple_baseline: bool = False) -> None:
+    def __init__(
+        self, backbone: nn.Module, num_joints: int, *, simple_baseline: bool = False, convention: Convention = "hrnet"
+    ) -> None:
         super().__init__()
         self.channels, self.stride = number_of(backbone, "channels"), number_of(backbone, "stride")
-        self.num_joints, self.simple_baseline = num_joints, simple_baseline
+        self.num_joints, self.simple_baseline, self.convention = num_joints, simple_baseline, convention
         self.normalise = Normalise()
         self.backbone = backbone
         self.final_layer = head_of(backbone, num_joints + 1)

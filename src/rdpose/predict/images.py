@@ -75,7 +75,8 @@ def _draw(one: Input, picture: np.ndarray, poses: Poses, job: Job) -> None:
     if job.heatmaps and len(poses):
         crops, maps = job.estimator.heatmaps(picture, name=one.name)
         pairs = list(zip(crops, maps.max(axis=1), strict=True))[:MOST_HEATMAPS]
-        rows = [[crop, drawing.draw_heatmap(crop, np.maximum(heatmap, 0))] for crop, heatmap in pairs]
+        convention = job.estimator.inference.convention
+        rows = [[crop, drawing.draw_heatmap(crop, np.maximum(m, 0), convention=convention)] for crop, m in pairs]
         drawing.save(picture_place(job.out / "heatmaps", one.name), drawing.panel(rows, titles=("crop", "all joints")))
 
 

@@ -16,6 +16,7 @@ from rdpose.data.crops import PictureCrops, neighbours_in_crop
 from rdpose.data.loaders import PictureDataset
 from rdpose.data.people import People
 from rdpose.evaluation import coco
+from rdpose.geometry import Convention
 from rdpose.io.parsed import AnyFile, opened
 from rdpose.skeletons import Skeleton
 
@@ -55,14 +56,22 @@ class Benchmark:
                 nearest[row] = others[np.nanargmin(distance)]
         return nearest
 
-    def crops(self, image_size: tuple[int, int], max_neighbours: int, *, box_noise: float = 0.0) -> PictureCrops:
+    def crops(
+        self,
+        image_size: tuple[int, int],
+        max_neighbours: int,
+        *,
+        box_noise: float = 0.0,
+        convention: Convention = "hrnet",
+    ) -> PictureCrops:
         """Crops of everybody who is labelled, in the order of the people; made once for each argument.
 
         Args:
             image_size: (width, height).
             box_noise: shift and growth of every box, own and others', see `transforms.disturb_boxes`.
+            convention: how the crops lie in the picture.
         """
-        return _crops(self, image_size, max_neighbours, box_noise)
+        return _crops(self, image_size, max_neighbours, box_noise, convention)
 
     def with_noisy_neighbours(self, crops: PictureCrops, noise: float) -> PictureCrops:
         """The same crops, the other people's boxes disturbed."""
@@ -120,8 +129,10 @@ def noisy(people: People, noise: float) -> People:
 
 
 @cache
-def _crops(benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float) -> PictureCrops:
+def _crops(
+    benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float, convention: Convention
+) -> PictureCrops:
     people = noisy(benchmark.people, box_noise) if box_noise else benchmark.people
     wanted = np.asarray(people.visible.any(axis=1))
-    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, wanted=wanted)
+    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, convention=convention, wanted=wanted)
     return PictureCrops.together(dataset[item] for item in range(len(dataset)))

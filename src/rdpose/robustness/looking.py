@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rdpose import geometry, heatmaps
 from rdpose.data.crops import PictureCrops
+from rdpose.geometry import CellGrid
 from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
 
@@ -60,11 +61,12 @@ def look(
     anchors = []
     for batch, goals in zip(crops.batches(BATCH_SIZE), goal_crop.split(BATCH_SIZE), strict=True):
         maps, anchor = _maps(network, batch, goals, shares)
+        grid = CellGrid.between(network.convention, batch.image, maps[0])
         for number, one in enumerate(maps):
             cells, sure = heatmaps.decode(one, "quarter")
-            joints[number].append(cells * network.stride)
+            joints[number].append(grid.to_pixels(cells))
             confidence[number].append(sure)
-        anchors += [] if anchor is None else [anchor * network.stride]
+        anchors += [] if anchor is None else [grid.to_pixels(anchor)]
     back = geometry.invert(transform)
     lay = geometry.apply(back, torch.cat(anchors)[:, None].numpy())[:, 0] if anchors else None
     return [
@@ -89,7 +91,8 @@ def _maps(
     assert isinstance(network, RDPose)
     features, box_maps = network.features(*crops.inputs)
     anchor = network.anchor(network.center(features), box_maps)
-    way = torch.where(goal.isnan(), 0.0, goal / network.stride - anchor)
+    grid = CellGrid.between(network.convention, crops.image, features)
+    way = torch.where(goal.isnan(), 0.0, grid.to_cells(goal) - anchor)
     return [network.decouple(features, anchor + share * way, box_maps)[:, :-1] for share in shares], anchor
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rdpose import drawing
 from rdpose.data.crops import PictureCrops
 from rdpose.data.loaders import PictureDataset
+from rdpose.geometry import CellGrid
 from rdpose.models.decoupling import NeighbourDecoupling, features_at
 from rdpose.models.rdpose import RDPose
 
@@ -61,14 +62,15 @@ def row(network: RDPose, crops: PictureCrops) -> list[np.ndarray]:
     boxes = torch.cat([crops.box, crops.neighbours[0]]).numpy()
     boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
     before_map, after_map = direct[0, :-1].amax(0).numpy(), after[0, :-1].amax(0).numpy()
-    top = float(max(before_map.max(), after_map.max()))
+    top, convention = float(max(before_map.max(), after_map.max())), network.convention
+    place = CellGrid.between(convention, crops.image, features).to_pixels(anchor[0]).numpy()
     return [
         drawing.draw_boxes(crop, boxes, labels=["own", *[""] * (len(boxes) - 1)]),
-        drawing.draw_anchor(drawing.draw_heatmap(crop, before_map, peak=top), anchor[0].numpy() * network.stride),
-        drawing.draw_heatmap(crop, mask[0, 0].numpy(), peak=1.0),
+        drawing.draw_anchor(drawing.draw_heatmap(crop, before_map, peak=top, convention=convention), place),
+        drawing.draw_heatmap(crop, mask[0, 0].numpy(), peak=1.0, convention=convention),
         bars(weights[0].numpy(), crop.shape[0]),
-        drawing.draw_heatmap(crop, after_map, peak=top),
-        drawing.draw_heatmap(crop, np.maximum(before_map - after_map, 0), peak=top / 4),
+        drawing.draw_heatmap(crop, after_map, peak=top, convention=convention),
+        drawing.draw_heatmap(crop, np.maximum(before_map - after_map, 0), peak=top / 4, convention=convention),
     ]
 
 
