@@ -161,7 +161,8 @@ def test_files_give_their_networks(name: str, save: Callable[[State], State], la
     reading = weight_files.read(path)
     assert (reading.layout, reading.settings.model.backbone, reading.skeleton) == (layout, name, skeletons.COCO_17)
     assert reading.settings.model.image_size == (192, 256)
-    assert any("UDP" in note for note in reading.notes)
+    assert (reading.settings.model.geometry, reading.settings.test.decode) == ("udp", "udp")
+    assert any("geometry udp, as all published ViTPose is" in note for note in reading.notes)
     assert any("experts.0" in note for note in reading.notes) == (save is easy_vitpose)
     loaded, _, _ = weight_files.load_network(path)
     crops = torch.randint(0, 256, (1, 3, 256, 192), dtype=torch.uint8)
@@ -211,7 +212,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("vit")
     names = [f"left_{n}" for n in range(6)] + [f"right_{n}" for n in range(6)]
     settings = Settings.model_validate(
-        {"model": {"backbone": "vit_small_simple", "variant": "plain", "image_size": [192, 256]}}
+        {"model": {"backbone": "vit_small_simple", "variant": "plain", "geometry": "udp", "unbiased": True}}
     )
     made = builders.build("vit_small_simple", "plain", num_joints=12)
     native.save_weights(root / "own.safetensors", made.state_dict(), settings, skeletons.from_names(names, name="own"))
@@ -234,7 +235,7 @@ def test_transformers_reads_what_we_write(folder: Path) -> None:
     theirs = transformers.VitPoseForPoseEstimation.from_pretrained(folder).eval()
     assert theirs.config.id2label[11] == "right_5"
     ours, settings, _ = weight_files.load_network(folder)
-    assert settings.test.shift_heatmap is False
+    assert settings.model.geometry == "udp"
     crops = torch.randint(0, 256, (1, 3, 256, 192), dtype=torch.uint8)
     torch.testing.assert_close(ours(crops), theirs(ours.normalise(crops)).heatmaps, rtol=0, atol=1e-5)
     processor = json.loads((folder / folders.PROCESSOR).read_text())
@@ -279,6 +280,9 @@ def test_a_folder_without_its_tensors_is_told(tmp_path: Path) -> None:
 def test_what_transformers_does_not_have_is_not_written_for_it(tmp_path: Path) -> None:
     settings = Settings.model_validate({"model": {"backbone": "vit_small", "variant": "rdpose"}})
     with pytest.raises(ValueError, match=r"this is rdpose on vit_small: give a name that ends in \.safetensors"):
+        folders.write(tmp_path / "x", {}, settings, skeletons.COCO_17)
+    settings = Settings.model_validate({"model": {"backbone": "vit_small", "variant": "plain"}})
+    with pytest.raises(ValueError, match="reads ViTPose in the geometry udp, and this network was trained in hrnet"):
         folders.write(tmp_path / "x", {}, settings, skeletons.COCO_17)
 
 

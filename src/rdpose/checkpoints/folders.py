@@ -76,6 +76,11 @@ def write(folder: Path, tensors: Mapping[str, Tensor], settings: Settings, skele
             f"a folder is written of a plain pose network on {', '.join(vit.SIZES)}, as transformers has them; this is "
             f"{model.variant} on {model.backbone}: give a name that ends in .safetensors"
         )
+    if model.geometry != "udp":
+        raise ValueError(
+            f"transformers reads ViTPose in the geometry udp, and this network was trained in {model.geometry}: its "
+            "joints would be off by up to 3 pixels of the crop; give a name that ends in .safetensors"
+        )
     width, height = model.image_size
     theirs = vit_keys.to_transformers(tensors, (height // vit.PATCH, width // vit.PATCH))
     folder.mkdir(parents=True, exist_ok=True)
