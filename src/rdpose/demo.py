@@ -54,7 +54,8 @@ def run(
     assert isinstance(network, RDPose)
     people, _ = sources.testing_people(settings.data, settings.test, skeleton)
     yield f"people found:          {draw_found(best, people, out / 'found.png', num=6)}"
-    crops = PictureDataset(people, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+    model, neighbours = settings.model, settings.data.max_neighbours
+    crops = PictureDataset(people, model.image_size, max_neighbours=neighbours, padding=model.padding)
     yield f"inside the method:     {drawing.save(out / 'decoupling.png', decoupling.draw(network, crops))}"
     yield f"weights:               {best}"
     yield f"time:                  {clock(time.monotonic() - started)}"

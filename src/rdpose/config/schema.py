@@ -28,6 +28,8 @@ class ModelSettings(Group):
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
     """Crop given to the network, (width, height) in pixels; both divisible by 32."""
+    padding: Positive = 1.25
+    """The crop is so many times as large as the box, once that is widened or heightened to the crop's shape."""
     sigma: Positive = 2.0
     """Standard deviation of a target's Gaussian, in heatmap cells."""
     unbiased: bool = False

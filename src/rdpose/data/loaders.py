@@ -33,6 +33,7 @@ class CropDataset(Dataset):
     Args:
         people: whose trainable people are drawn.
         image_size: (width, height) of the crop.
+        padding: of the boxes, as `geometry.crop_region` takes it.
         repeats: how often each person counts in an epoch, (people,); None is once.
     """
 
@@ -45,11 +46,12 @@ class CropDataset(Dataset):
         neighbours: NeighbourSettings,
         max_neighbours: int,
         seed: int,
+        padding: float = geometry.CROP_PADDING,
         repeats: np.ndarray | None = None,
     ) -> None:
         trainable = people.trainable()
         self.rows = trainable if repeats is None else np.repeat(trainable, repeats[trainable])
-        self.people, self.image_size, self.seed = people, image_size, seed
+        self.people, self.image_size, self.padding, self.seed = people, image_size, padding, seed
         self.augment, self.neighbours, self.max_neighbours = augment, neighbours, max_neighbours
 
     def __len__(self) -> int:
@@ -94,6 +96,7 @@ class CropDataset(Dataset):
             self.people.visible[row],
             upper_body=self.people.skeleton.upper_body,
             aspect=self.image_size[0] / self.image_size[1],
+            padding=self.padding,
             settings=self.augment,
         )
 
@@ -114,6 +117,7 @@ class PictureDataset(Dataset):
 
     Args:
         people: boxes to look at, and the neighbours of each other.
+        padding: of the boxes, as `geometry.crop_region` takes it.
         wanted: (people,) bool, whose crops are made; the others are neighbours only.
         neighbour_score: people below it are looked at, but are nobody's neighbours.
     """
@@ -124,10 +128,12 @@ class PictureDataset(Dataset):
         image_size: tuple[int, int],
         *,
         max_neighbours: int,
+        padding: float = geometry.CROP_PADDING,
         wanted: np.ndarray | None = None,
         neighbour_score: float = 0.0,
     ) -> None:
         self.people, self.image_size, self.max_neighbours = people, image_size, max_neighbours
+        self.padding = padding
         self.wanted = ~people.crowd if wanted is None else wanted
         self.known = (people.score >= neighbour_score) & ~people.crowd
         self.images = np.unique(people.image_index[self.wanted])
@@ -143,6 +149,7 @@ class PictureDataset(Dataset):
             geometry.xywh_to_xyxy(self.people.box_xywh[rows]),
             self.image_size,
             max_neighbours=self.max_neighbours,
+            padding=self.padding,
             known=self.known[rows],
             wanted=wanted,
         )

@@ -83,6 +83,7 @@ def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
         neighbours=settings.neighbours,
         max_neighbours=settings.data.max_neighbours,
         seed=settings.seed,
+        padding=settings.model.padding,
         repeats=repeats,
     )
 

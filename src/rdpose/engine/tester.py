@@ -194,6 +194,7 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
         people,
         settings.model.image_size,
         max_neighbours=settings.data.max_neighbours,
+        padding=settings.model.padding,
         wanted=wanted,
         neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
     )

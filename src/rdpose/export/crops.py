@@ -26,7 +26,13 @@ def rendered(settings: Settings, count: int = 3) -> list[PictureCrops]:
         scene = synthetic.render_scene(synthetic.scene_rng(0, index), num_people=index + 1, overlap=(0.3, 0.8))
         boxes = geometry.xywh_to_xyxy(np.stack([person.box_xywh for person in scene.people]))
         batches.append(
-            crop_people(scene.picture, boxes, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+            crop_people(
+                scene.picture,
+                boxes,
+                settings.model.image_size,
+                max_neighbours=settings.data.max_neighbours,
+                padding=settings.model.padding,
+            )
         )
     return batches
 
@@ -65,15 +71,16 @@ def _annotated(people: People, annotations: Path, settings: Settings) -> Picture
             f"{people.image_name[0]}); name the folder that their names start from"
         )
     wanted = there[people.image_index] & ~people.crowd
-    size, neighbours = settings.model.image_size, settings.data.max_neighbours
-    return PictureDataset(people, size, max_neighbours=neighbours, wanted=wanted)
+    model, neighbours = settings.model, settings.data.max_neighbours
+    return PictureDataset(people, model.image_size, max_neighbours=neighbours, padding=model.padding, wanted=wanted)
 
 
 def whole(path: Path, settings: Settings) -> PictureCrops:
     """A picture as one box."""
     picture = images.read(path)
     box = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float32)
-    return crop_people(picture, box, settings.model.image_size, max_neighbours=settings.data.max_neighbours)
+    model, neighbours = settings.model, settings.data.max_neighbours
+    return crop_people(picture, box, model.image_size, max_neighbours=neighbours, padding=model.padding)
 
 
 def spread(count: int) -> np.ndarray:

@@ -58,14 +58,22 @@ class Benchmark:
                 nearest[row] = others[np.nanargmin(distance)]
         return nearest
 
-    def crops(self, image_size: tuple[int, int], max_neighbours: int, *, box_noise: float = 0.0) -> PictureCrops:
+    def crops(
+        self,
+        image_size: tuple[int, int],
+        max_neighbours: int,
+        *,
+        box_noise: float = 0.0,
+        padding: float = geometry.CROP_PADDING,
+    ) -> PictureCrops:
         """Crops of everybody who is labelled, in the order of the people; made once for each argument.
 
         Args:
             image_size: (width, height).
             box_noise: shift and growth of every box, own and others', see `transforms.disturb_boxes`.
+            padding: of the boxes, as `geometry.crop_region` takes it.
         """
-        return _crops(self, image_size, max_neighbours, box_noise)
+        return _crops(self, image_size, max_neighbours, box_noise, padding)
 
     def with_noisy_neighbours(self, crops: PictureCrops, noise: float) -> PictureCrops:
         """The same crops, the other people's boxes disturbed."""
@@ -122,8 +130,10 @@ def noisy(people: People, noise: float) -> People:
 
 
 @cache
-def _crops(benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float) -> PictureCrops:
+def _crops(
+    benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float, padding: float
+) -> PictureCrops:
     people = noisy(benchmark.people, box_noise) if box_noise else benchmark.people
     wanted = np.asarray(people.visible.any(axis=1))
-    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, wanted=wanted)
+    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, padding=padding, wanted=wanted)
     return PictureCrops.together(dataset[item] for item in range(len(dataset)))

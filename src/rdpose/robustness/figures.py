@@ -80,7 +80,8 @@ def _with_wrong_anchors(network: PoseNetwork, benchmark: Benchmark, settings: Se
 
 def crops_of(benchmark: Benchmark, settings: Settings, box_noise: float) -> PictureCrops:
     """The benchmark's crops as the settings' network takes them."""
-    return benchmark.crops(settings.model.image_size, settings.data.max_neighbours, box_noise=box_noise)
+    model, neighbours = settings.model, settings.data.max_neighbours
+    return benchmark.crops(model.image_size, neighbours, box_noise=box_noise, padding=model.padding)
 
 
 def _named(benchmark: Benchmark, condition: str, measures: dict[str, float]) -> dict[str, float]:
