@@ -29,6 +29,8 @@ def lively(network: nn.Module) -> nn.Module:
         ("hrnet_small", "official"),
         ("unet_small", "plain"),
         ("efficientnet_lite0", "rdpose"),
+        ("lite_hrnet_18", "rdpose"),
+        ("lite_hrnet_18_naive", "official"),
     ],
 )
 @torch.inference_mode()

@@ -80,6 +80,8 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
         if width not in known:
             raise ValueError(f"{where} holds an HRNet of width {width}; the known ones are {_said(known)}")
         return known[width]
+    if "backbone.stage0.0.fuse_layers.0.1.0.weight" in tensors:
+        return _lite_hrnet(tensors, where)
     bottleneck = "backbone.layer4.0.conv3.weight" in tensors
     blocks = tuple(_num_blocks(tensors, layer) for layer in range(1, 5))
     for depth, (block, numbers) in resnet.LAYOUTS.items():
@@ -87,9 +89,29 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
             return f"resnet{depth}"
     first = ", ".join(key.removeprefix("backbone.") for key in list(tensors)[:3])
     raise ValueError(
-        f"{where} holds neither HRNet nor ResNet (it begins with {first}); rdpose reads weights of HRNet-W32 and W48 "
-        f"and ResNet-{_said(resnet.LAYOUTS)}, of ImageNet, the HRNet family, RDPose or mmpose"
+        f"{where} holds neither HRNet nor ResNet (it begins with {first}); rdpose reads weights of HRNet-W32 and W48, "
+        f"Lite-HRNet and ResNet-{_said(resnet.LAYOUTS)}, of ImageNet, the HRNet family, RDPose or mmpose"
     )
+
+
+def _lite_hrnet(tensors: Mapping[str, Tensor], where: str) -> str:
+    """A Lite-HRNet by its width, its kind of blocks, and the modules of its second stage."""
+    width = len(tensors["backbone.stage0.0.fuse_layers.0.1.0.weight"])
+    naive = any(".branch2." in key for key in tensors)
+    modules = len({match[1] for key in tensors if (match := re.match(r"backbone\.stage1\.(\d+)\.", key))})
+    known = {
+        (40, 4, False): "lite_hrnet_18",
+        (40, 8, False): "lite_hrnet_30",
+        (30, 4, True): "lite_hrnet_18_naive",
+        (40, 4, True): "lite_hrnet_18_wider_naive",
+    }
+    if (width, modules, naive) not in known:
+        kind = "naive Lite-HRNet" if naive else "Lite-HRNet"
+        raise ValueError(
+            f"{where} holds a {kind} of width {width} with {modules} modules in its second stage; the known ones are "
+            f"{_said(known.values())}"
+        )
+    return known[width, modules, naive]
 
 
 def _num_blocks(tensors: Mapping[str, Tensor], layer: int) -> int:

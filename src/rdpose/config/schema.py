@@ -22,8 +22,9 @@ class Group(BaseModel):
 
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
-    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152; or
-    one of your own, package.module:factory (docs/own-backbone.md)."""
+    """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152;
+    lite_hrnet_18 and 30, lite_hrnet_18_naive and _wider_naive; or one of your own, package.module:factory
+    (docs/own-backbone.md)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)

@@ -11,6 +11,7 @@ from torch import nn
 
 from rdpose.models.backbones.efficientnet import EfficientNetUNet, Stage, efficientnet_lite0
 from rdpose.models.backbones.hrnet import HRNet
+from rdpose.models.backbones.lite_hrnet import LiteHRNet
 from rdpose.models.backbones.mobilenet import MobileNetFPN, mobilenet_fpn
 from rdpose.models.backbones.resnet import SimpleBaseline
 from rdpose.models.backbones.unet import UNet, unet_small
@@ -24,6 +25,8 @@ BACKBONES: dict[str, Build] = {
     "unet": lambda: UNet((8, 8, 16, 16), (1, 1, 1, 2)),
     "efficientnet": lambda: EfficientNetUNet(STAGES, (8, 12, 16, 16)),
     "mobilenet": MobileNetFPN,
+    "lite_hrnet": lambda: LiteHRNet(16, modules=(1, 1, 1)),
+    "lite_hrnet_naive": lambda: LiteHRNet(8, modules=(1, 1, 1), naive=True),
 }
 
 
