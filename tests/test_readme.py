@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +30,7 @@ from rdpose.engine import tester
 from rdpose.io import images
 from rdpose.io.video import VideoWriter
 from rdpose.models import builders
+from their_network import write
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -105,6 +107,8 @@ def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_fact
         shutil.copy(tiny_weights, path)
     torch.save(builders.build("resnet18", "plain", num_joints=17).state_dict(), root / "pose_resnet_50_256x192.pth")
     frames = [np.random.default_rng(i).integers(0, 255, (*SIZE_WH[::-1], 3), np.uint8) for i in range(3)]
+    if find_spec("onnx"):
+        write(root / "theirs.onnx")
     for name in PICTURES:
         drawing.save(root / name, frames[0])
     shutil.copy(root / LABELS, root / "labels.json")

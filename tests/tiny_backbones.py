@@ -8,6 +8,7 @@ from torch import nn
 
 from rdpose.models.backbones.efficientnet import EfficientNetUNet, Stage
 from rdpose.models.backbones.hrnet import HRNet
+from rdpose.models.backbones.lite_hrnet import LiteHRNet
 from rdpose.models.backbones.mobilenet import MobileNetFPN
 from rdpose.models.backbones.resnet import SimpleBaseline
 from rdpose.models.backbones.unet import UNet
@@ -22,6 +23,8 @@ BACKBONES: dict[str, Build] = {
     "unet": lambda: UNet((8, 8, 16, 16), (1, 1, 1, 2)),
     "efficientnet": lambda: EfficientNetUNet(STAGES, (8, 12, 16, 16)),
     "mobilenet": MobileNetFPN,
+    "lite_hrnet": lambda: LiteHRNet(16, modules=(1, 1, 1)),
+    "lite_hrnet_naive": lambda: LiteHRNet(8, modules=(1, 1, 1), naive=True),
     "vit": lambda: ViTPose(16, 2, 2, filters=(16, 16)),
     "vit_simple": lambda: ViTPose(16, 2, 2, filters=None),
 }

@@ -37,6 +37,13 @@ def test_without_augmentation_the_view_is_the_boxs() -> None:
     np.testing.assert_array_equal(view.box_xywh, BOX)
 
 
+def test_a_network_may_be_shown_more_or_less_around_the_box() -> None:
+    view = transforms.draw_view(
+        rng(), BOX, JOINTS, np.zeros(17), upper_body=(), aspect=ASPECT, settings=STILL, padding=1.1
+    )
+    np.testing.assert_allclose(view.size, [160 * 0.75 * 1.1, 160 * 1.1])
+
+
 def test_scale_is_normal_and_cut() -> None:
     _, size = geometry.crop_region(BOX, ASPECT)
     factors = np.array([view.size[0] / size[0] for view in views(STILL.model_copy(update={"scale": 0.2}))])

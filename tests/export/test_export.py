@@ -16,7 +16,7 @@ from torch import nn
 import rdpose
 from near import label_near
 from rdpose import heatmaps
-from rdpose.backends import exported
+from rdpose.backends import engines, exported, networks
 from rdpose.checkpoints import native
 from rdpose.config.schema import Settings
 from rdpose.data import synthetic
@@ -31,7 +31,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("openvino")
 from rdpose.export import ExportReport, check, crops, export
 
-ENGINES: tuple[exported.Engine, ...] = ("onnxruntime", "openvino")
+ENGINES: tuple[engines.Engine, ...] = ("onnxruntime", "openvino")
 
 
 @dataclass
@@ -250,7 +250,7 @@ def test_files_that_are_no_exported_networks(tmp_path: Path, engine: str) -> Non
     with pytest.raises(ValueError, match=r"broken.onnx is damaged or no network"):
         exported.load(broken, engine=engine)
     with pytest.raises(ValueError, match=r"ends in \.onnx or \.xml"):
-        exported.engine_for(tmp_path / "model.tflite")
+        engines.engine_for(tmp_path / "model.tflite")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -262,6 +262,10 @@ def test_somebody_elses_network(tmp_path: Path, made: Made, engine: str) -> None
     onnx.save(model, tmp_path / "theirs.onnx")
     with pytest.raises(ValueError, match="carries no rdpose settings"):
         exported.load(tmp_path / "theirs.onnx", engine=engine)
+    with pytest.raises(FileNotFoundError, match=r"no theirs\.yaml beside it describes it"):
+        networks.load(tmp_path / "theirs.onnx")
+    with pytest.raises(ValueError, match=r"theirs\.onnx is an exported network already"):
+        export(tmp_path / "theirs.onnx")
 
 
 def test_crops_of_another_size(made: Made) -> None:

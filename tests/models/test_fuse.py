@@ -31,6 +31,8 @@ def lively(network: nn.Module) -> nn.Module:
         ("unet_small", "plain"),
         ("efficientnet_lite0", "rdpose"),
         ("vit_small", "rdpose"),
+        ("lite_hrnet_18", "rdpose"),
+        ("lite_hrnet_18_naive", "official"),
     ],
 )
 @torch.inference_mode()

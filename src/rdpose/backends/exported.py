@@ -9,40 +9,22 @@ Like our safetensors, the files carry their settings and joints.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rdpose.backends import onnx_session
+from rdpose.backends import engines
+from rdpose.backends.engines import Engine, Opened
 from rdpose.checkpoints import native
-from rdpose.checkpoints.native import HEADER
 from rdpose.config.schema import Settings
-from rdpose.io.files import in_a_line
 from rdpose.skeletons import Skeleton
 
-Engine = Literal["openvino", "onnxruntime"]
 INPUTS = ("image", "neighbours", "box")
 OUTPUTS = ("heatmaps", "joints", "confidence")
 """The last two only where the decoding is inside."""
-SUFFIXES = (".onnx", ".xml")
-
-
-class Opened(NamedTuple):
-    """A file as an engine sees it."""
-
-    run: Callable[[dict[str, np.ndarray], tuple[str, ...]], list[np.ndarray]]
-    """(inputs by name, names of outputs) -> these outputs."""
-    inputs: tuple[str, ...]
-    """`image`, and `neighbours` and `box` where the network takes notice of them."""
-    outputs: tuple[str, ...]
-    header: str
-    """Settings and joints as JSON; empty where the file is not ours."""
 
 
 @dataclass(frozen=True)
@@ -111,77 +93,19 @@ def load(path: str | Path, *, engine: Engine | None = None, threads: int = 0) ->
     """An exported network with the settings and joints that it carries.
 
     Args:
-        path: a .onnx file, or OpenVINO's .xml with its .bin beside it.
-        engine: what runs it; by default OpenVINO, which is the faster one, or else ONNX Runtime.
-        threads: of the processor; 0 leaves the engine's choice.
+        path, engine, threads: as `engines.open_file` takes them.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: no engine for it is installed, the file is damaged, or rdpose did not write it.
+        FileNotFoundError, ValueError: as `engines.open_file`, or rdpose did not write the file.
     """
     file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no exported network {file}")
-    opened = OPENERS[engine or engine_for(file)](file, threads)
+    opened = engines.open_file(file, engine=engine, threads=threads)
     if not opened.header:
         raise ValueError(f"{file} carries no rdpose settings; write it by `rdpose export --weights FILE`")
-    settings, skeleton = native.from_header(opened.header, file)
+    return of(opened, file)
+
+
+def of(opened: Opened, path: Path) -> tuple[Exported, Settings, Skeleton]:
+    """The same, of a file of ours that is open."""
+    settings, skeleton = native.from_header(opened.header, path)
     return Exported(opened, settings.model.image_size), settings, skeleton
-
-
-def engine_for(path: Path) -> Engine:
-    """The installed engine that runs a file soonest.
-
-    Raises:
-        ValueError: there is none; or the ending is no exported network's.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path} is no exported network, which ends in {' or '.join(SUFFIXES)}")
-    if find_spec("openvino"):
-        return "openvino"
-    if path.suffix == ".onnx":
-        return "onnxruntime"
-    raise ValueError(f"{path} needs OpenVINO, which is not installed: `pip install 'rdpose[openvino]'`")
-
-
-def open_onnxruntime(path: Path, threads: int) -> Opened:
-    session = onnx_session.open_session(path, threads=threads, remedy="export it again")
-    return Opened(
-        run=lambda inputs, names: [np.asarray(answer) for answer in session.run(list(names), inputs)],
-        inputs=tuple(node.name for node in session.get_inputs()),
-        outputs=tuple(node.name for node in session.get_outputs()),
-        header=session.get_modelmeta().custom_metadata_map.get(HEADER, ""),
-    )
-
-
-def open_openvino(path: Path, threads: int) -> Opened:
-    import openvino
-
-    # Precision and hint keep processors with bf16 from trading the numbers for speed, and one crowd from being split.
-    wishes = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    wishes |= {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
-    core = openvino.Core()
-    try:
-        model = core.read_model(path)
-        compiled = core.compile_model(model, "CPU", wishes)
-    except RuntimeError as error:
-        raise ValueError(f"{path} is damaged or no network ({in_a_line(error)}); export it again") from None
-    # Where it has read an ONNX file, OpenVINO puts that file's metadata below `framework`.
-    places = [place for place in ([HEADER], ["framework", HEADER]) if model.has_rt_info(place)]
-
-    def run(inputs: dict[str, np.ndarray], names: tuple[str, ...]) -> list[np.ndarray]:
-        answer = compiled(inputs, share_inputs=True, share_outputs=False)
-        return [answer[name] for name in names]
-
-    return Opened(
-        run=run,
-        inputs=tuple(node.get_any_name() for node in model.inputs),
-        outputs=tuple(node.get_any_name() for node in model.outputs),
-        header=str(model.get_rt_info(places[0]).value) if places else "",
-    )
-
-
-OPENERS: dict[str, Callable[[Path, int], Opened]] = {
-    "openvino": open_openvino,
-    "onnxruntime": open_onnxruntime,
-}

@@ -86,6 +86,8 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
         return known[width]
     if vit_keys.is_vit(tensors):
         return vit_keys.size_of(tensors, where)
+    if "backbone.stage0.0.fuse_layers.0.1.0.weight" in tensors:
+        return _lite_hrnet(tensors, where)
     bottleneck = "backbone.layer4.0.conv3.weight" in tensors
     blocks = tuple(_num_blocks(tensors, layer) for layer in range(1, 5))
     for depth, (block, numbers) in resnet.LAYOUTS.items():
@@ -94,9 +96,29 @@ def backbone_of(tensors: Mapping[str, Tensor], where: str) -> str:
     first = ", ".join(key.removeprefix("backbone.") for key in list(tensors)[:3])
     raise ValueError(
         f"{where} holds neither HRNet, ResNet nor ViTPose (it begins with {first}); rdpose reads weights of HRNet-W32 "
-        f"and W48, ResNet-{_said(resnet.LAYOUTS)} and {_said(vit.SIZES)}, of ImageNet, the HRNet family, RDPose, "
-        "ViTPose, mmpose or transformers"
+        f"and W48, Lite-HRNet, ResNet-{_said(resnet.LAYOUTS)} and {_said(vit.SIZES)}, of ImageNet, the HRNet family, "
+        "RDPose, ViTPose, mmpose or transformers"
     )
+
+
+def _lite_hrnet(tensors: Mapping[str, Tensor], where: str) -> str:
+    """A Lite-HRNet by its width, its kind of blocks, and the modules of its second stage."""
+    width = len(tensors["backbone.stage0.0.fuse_layers.0.1.0.weight"])
+    naive = any(".branch2." in key for key in tensors)
+    modules = len({match[1] for key in tensors if (match := re.match(r"backbone\.stage1\.(\d+)\.", key))})
+    known = {
+        (40, 4, False): "lite_hrnet_18",
+        (40, 8, False): "lite_hrnet_30",
+        (30, 4, True): "lite_hrnet_18_naive",
+        (40, 4, True): "lite_hrnet_18_wider_naive",
+    }
+    if (width, modules, naive) not in known:
+        kind = "naive Lite-HRNet" if naive else "Lite-HRNet"
+        raise ValueError(
+            f"{where} holds a {kind} of width {width} with {modules} modules in its second stage; the known ones are "
+            f"{_said(known.values())}"
+        )
+    return known[width, modules, naive]
 
 
 def _num_blocks(tensors: Mapping[str, Tensor], layer: int) -> int:

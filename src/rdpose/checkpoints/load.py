@@ -4,8 +4,8 @@
     network, settings, skeleton = load_network("weights.safetensors")
 
 Read are rdpose's own files, HRNet's and SimpleBaseline's pose weights, the published RDPose's, training checkpoints of
-these, ImageNet backbones, mmpose's HRNet and SimpleBaseline, and ViTPose's of its own code, easy_ViTPose, mmpose and
-transformers (a folder). Loading is strict; what a file does not say is guessed from its shapes and name
+these, ImageNet backbones, Lite-HRNet's own files, mmpose's of all these, and ViTPose's of its own code, easy_ViTPose,
+mmpose and transformers (a folder). Loading is strict; what a file does not say is guessed from its shapes and name
 (`infer_config.py`), and noted.
 """
 
@@ -222,7 +222,8 @@ def swap_colors(tensors: dict[str, Tensor]) -> None:
     The first convolution's input channels change places, and so does the normalisation: the family's BGR training
     normalises blue with ImageNet's red.
     """
-    first = next(key for key in ("backbone.conv1.weight", "backbone.patch_embed.proj.weight") if key in tensors)
+    kernels = ("backbone.conv1.weight", "backbone.patch_embed.proj.weight", "backbone.stem.conv1.conv.weight")
+    first = next(key for key in kernels if key in tensors)
     for key in (first, "normalise.mean", "normalise.scale"):
         tensors[key] = tensors[key].flip(1 if tensors[key].ndim > 1 else 0)
 

@@ -22,11 +22,13 @@ from rdpose.config.loading import suggest
 
 HRNET_ZOO = "https://drive.google.com/drive/folders/1hOTihvbyIxsm5ygDpbUuJ7O_tzv4oXjC"
 MMPOSE = "https://download.openmmlab.com/mmpose"
+LITE = f"{MMPOSE}/top_down/litehrnet/litehrnet"
 COCO = f"{MMPOSE}/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_"
 VITPOSE = f"{COCO}ViTPose-"
 TORCHVISION = "https://download.pytorch.org/models"
 
 MEGABYTES = {"hrnet_w32": 114, "hrnet_w48": 254, "resnet50": 136, "resnet101": 212, "resnet152": 275}
+MEGABYTES |= {"lite_hrnet_18": 5, "lite_hrnet_30": 7}
 MEGABYTES |= {"vit_small": 97, "vit_base": 360, "vit_large": 1234, "vit_huge": 2549}
 MEGABYTES |= {"vit_small_simple": 87, "vit_base_simple": 344, "vit_large_simple": 1214, "vit_huge_simple": 2524}
 """Four bytes for each parameter of a pose network."""
@@ -84,6 +86,10 @@ _ADDRESSES = {
     "resnet101_coco_384x288": (f"{MMPOSE}/top_down/resnet/res101_coco_384x288-8c71bdc9_20200709.pth", "AP 74.9"),
     "resnet152_coco_256x192": (f"{COCO}res152_8xb32-210e_coco-256x192-0345f330_20220928.pth", "AP 73.6"),
     "resnet152_coco_384x288": (f"{COCO}res152_8xb32-210e_coco-384x288-7fbb906f_20220927.pth", "AP 75.0"),
+    "lite_hrnet_18_coco_256x192": (f"{LITE}18_coco_256x192-6bace359_20211230.pth", "AP 64.2"),
+    "lite_hrnet_18_coco_384x288": (f"{LITE}18_coco_384x288-8d4dac48_20211230.pth", "AP 67.6"),
+    "lite_hrnet_30_coco_256x192": (f"{LITE}30_coco_256x192-4176555b_20210626.pth", "AP 67.6"),
+    "lite_hrnet_30_coco_384x288": (f"{LITE}30_coco_384x288-a3aef5c4_20210626.pth", "AP 70.0"),
     "vit_small_coco_256x192": (f"{VITPOSE}small_8xb64-210e_coco-256x192-62d7a712_20230314.pth", "AP 73.9"),
     "vit_base_coco_256x192": (f"{VITPOSE}base_8xb64-210e_coco-256x192-216eae50_20230314.pth", "AP 75.7"),
     "vit_large_coco_256x192": (f"{VITPOSE}large_8xb64-210e_coco-256x192-53609f55_20230314.pth", "AP 78.2"),

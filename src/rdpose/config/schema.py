@@ -23,8 +23,9 @@ class Group(BaseModel):
 class ModelSettings(Group):
     backbone: str = "hrnet_w32"
     """hrnet_w32, hrnet_w48, hrnet_small, unet_small, efficientnet_lite0, mobilenet_fpn, resnet18, 34, 50, 101, 152;
-    vit_small, base, large, huge, also with the simple decoder (vit_base_simple, ...); one of transformers,
-    hf:facebook/dinov2-small or hf: and a folder; or one of your own, package.module:factory (docs/own-backbone.md)."""
+    lite_hrnet_18 and 30, lite_hrnet_18_naive and _wider_naive; vit_small, base, large, huge, also with the simple
+    decoder (vit_base_simple, ...); one of transformers, hf:facebook/dinov2-small or hf: and a folder; or one of your
+    own, package.module:factory (docs/own-backbone.md)."""
     variant: str = "rdpose"
     """What decouples: rdpose (the best found), rdpose-paper, official (the published code), plain (nothing)."""
     image_size: tuple[Count, Count] = (192, 256)
@@ -32,6 +33,8 @@ class ModelSettings(Group):
     geometry: Literal["hrnet", "udp", "darkpose"] = "hrnet"
     """How picture, crop and heatmap lie on each other: hrnet, 4 crop pixels a cell; udp (mmpose's use_udp), the crop's
     first and last pixel are the first and last cell; darkpose, almost the same. test.decode and unbiased go with it."""
+    padding: Positive = 1.25
+    """The crop is so many times as large as the box, once that is widened or heightened to the crop's shape."""
     sigma: Positive = 2.0
     """Standard deviation of a target's Gaussian, in heatmap cells."""
     unbiased: bool = False

@@ -58,6 +58,7 @@ def crop_people(
     *,
     max_neighbours: int,
     convention: Convention = "hrnet",
+    padding: float = geometry.CROP_PADDING,
     known: np.ndarray | None = None,
     wanted: np.ndarray | None = None,
 ) -> PictureCrops:
@@ -67,11 +68,13 @@ def crop_people(
         picture: (height, width, 3) RGB uint8.
         boxes_xyxy: (people, 4) pixels, of positive area.
         convention: how the crops lie in the picture.
+        padding: of the boxes, as `geometry.crop_region` takes it.
         known: (people,) bool, who counts as a neighbour; everybody by default.
         wanted: rows of those to crop; all by default.
     """
     wanted = np.arange(len(boxes_xyxy)) if wanted is None else wanted
-    center, size = geometry.crop_region(geometry.xyxy_to_xywh(boxes_xyxy[wanted]), image_size[0] / image_size[1])
+    boxes_xywh, aspect = geometry.xyxy_to_xywh(boxes_xyxy[wanted]), image_size[0] / image_size[1]
+    center, size = geometry.crop_region(boxes_xywh, aspect, padding)
     transforms = geometry.crop_transform(center, size, image_size, convention=convention)
     in_crops = geometry.transform_boxes(transforms, np.broadcast_to(boxes_xyxy, (len(wanted), *boxes_xyxy.shape)))
     is_other = geometry.iou(boxes_xyxy[wanted], boxes_xyxy) < SAME_PERSON_IOU

@@ -35,6 +35,7 @@ class CropDataset(Dataset):
         people: whose trainable people are drawn.
         image_size: (width, height) of the crop.
         convention: how the crop lies in the picture.
+        padding: of the boxes, as `geometry.crop_region` takes it.
         repeats: how often each person counts in an epoch, (people,); None is once.
     """
 
@@ -48,11 +49,12 @@ class CropDataset(Dataset):
         max_neighbours: int,
         seed: int,
         convention: Convention = "hrnet",
+        padding: float = geometry.CROP_PADDING,
         repeats: np.ndarray | None = None,
     ) -> None:
         trainable = people.trainable()
         self.rows = trainable if repeats is None else np.repeat(trainable, repeats[trainable])
-        self.people, self.image_size, self.seed = people, image_size, seed
+        self.people, self.image_size, self.padding, self.seed = people, image_size, padding, seed
         self.convention: Convention = convention
         self.augment, self.neighbours, self.max_neighbours = augment, neighbours, max_neighbours
 
@@ -100,6 +102,7 @@ class CropDataset(Dataset):
             self.people.visible[row],
             upper_body=self.people.skeleton.upper_body,
             aspect=self.image_size[0] / self.image_size[1],
+            padding=self.padding,
             settings=self.augment,
         )
 
@@ -121,6 +124,7 @@ class PictureDataset(Dataset):
     Args:
         people: boxes to look at, and the neighbours of each other.
         convention: how the crops lie in the picture.
+        padding: of the boxes, as `geometry.crop_region` takes it.
         wanted: (people,) bool, whose crops are made; the others are neighbours only.
         neighbour_score: people below it are looked at, but are nobody's neighbours.
     """
@@ -132,11 +136,13 @@ class PictureDataset(Dataset):
         *,
         max_neighbours: int,
         convention: Convention = "hrnet",
+        padding: float = geometry.CROP_PADDING,
         wanted: np.ndarray | None = None,
         neighbour_score: float = 0.0,
     ) -> None:
         self.people, self.image_size, self.max_neighbours = people, image_size, max_neighbours
         self.convention: Convention = convention
+        self.padding = padding
         self.wanted = ~people.crowd if wanted is None else wanted
         self.known = (people.score >= neighbour_score) & ~people.crowd
         self.images = np.unique(people.image_index[self.wanted])
@@ -153,6 +159,7 @@ class PictureDataset(Dataset):
             self.image_size,
             max_neighbours=self.max_neighbours,
             convention=self.convention,
+            padding=self.padding,
             known=self.known[rows],
             wanted=wanted,
         )

@@ -45,6 +45,7 @@ def draw_view(
     upper_body: tuple[int, ...],
     aspect: float,
     settings: AugmentSettings,
+    padding: float = geometry.CROP_PADDING,
 ) -> View:
     """A random view of one person; the formulas are the HRNet family's, half bodies with the stated probability.
 
@@ -54,6 +55,7 @@ def draw_view(
         visible: (joints,) 0 where unlabelled.
         upper_body: the joints that make the upper half.
         aspect: width / height of the crop.
+        padding: of the box, as `geometry.crop_region` takes it.
     """
     part = draw_part(rng, joints, visible, upper_body, settings)
     chosen = geometry.xywh_to_xyxy((box_xywh if part is None else part)[None])
@@ -64,7 +66,7 @@ def draw_view(
     ends = rng.random(4) < share if share else np.zeros(4, bool)
     quarters = int(rng.integers(1, 4)) if settings.turn and rng.random() < settings.turn else 0
     sideways = quarters % 2 == 1
-    center, size = geometry.crop_region(box_xywh, 1 / aspect if sideways else aspect)
+    center, size = geometry.crop_region(box_xywh, 1 / aspect if sideways else aspect, padding)
     size = size[::-1] if sideways else size
     size = size * np.clip(1 + rng.standard_normal() * settings.scale, 1 - settings.scale, 1 + settings.scale)
     rotated = rng.random() < settings.rotation_probability

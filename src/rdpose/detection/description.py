@@ -23,23 +23,14 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from rdpose.config import loading
-
-Triple = tuple[float, float, float]
+from rdpose.backends import input_description
+from rdpose.backends.input_description import InputDescription
 
 
-class Description(BaseModel):
+class Description(InputDescription):
     """What the YAML file says; the fields are told in this file's first lines."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: tuple[int, int]
     resize: Literal["stretch", "letterbox"] = "stretch"
-    color: Literal["rgb", "bgr"] = "rgb"
-    mean: Triple = (0.0, 0.0, 0.0)
-    std: Triple = (255.0, 255.0, 255.0)
     boxes: str
     scores: str
     labels: str = ""
@@ -57,11 +48,7 @@ def read(path: Path) -> Description:
     Raises:
         ValueError: it is no YAML, or describes no detector; the message names file and field.
     """
-    try:
-        return Description.model_validate(loading.read_yaml(path))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path} does not describe a detector: {faults}") from None
+    return input_description.read(Description, path, what="a detector")
 
 
 def parse(text: str) -> tuple[str, slice | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rdpose.backends import onnx_session
+from rdpose.backends import input_description, onnx_session
 from rdpose.config.defaults import MIN_SCORE
 from rdpose.detection import description, outputs
 from rdpose.detection.description import Description
@@ -19,10 +19,6 @@ from rdpose.io.files import in_a_line
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""
-PIXELS = "tensor(uint8)"
-"""The type of an input that takes pixels as they are."""
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, PIXELS: np.uint8}
-"""Of inputs, as ONNX Runtime calls them."""
 
 
 class OnnxDetector:
@@ -49,7 +45,9 @@ class OnnxDetector:
         for output in self._outputs:
             if output not in there:
                 raise ValueError(f"{name} has no output {output}; it has {', '.join(there)}")
-        self._check_input()
+        self._node = input_description.check_input(about, onnx_session.nodes(session), name)
+        if self._node.batch > 1:
+            raise ValueError(f"{name} takes {self._node.batch} pictures at once; export it with a batch of 1, or free")
         outputs.check(self._try_out(), about, name)
 
     @classmethod
@@ -104,38 +102,11 @@ class OnnxDetector:
         inner = np.maximum(np.round(scale * (width, height)), 1).astype(int)
         full = np.full((self.about.size[1], self.about.size[0], 3), GREY, np.uint8)
         full[: inner[1], : inner[0]] = cv2.resize(picture, (int(inner[0]), int(inner[1])))
-        full = full[..., ::-1] if self.about.color == "bgr" else full
-        if self.session.get_inputs()[0].type != PIXELS:
-            mean, std = np.array(self.about.mean, np.float32), np.array(self.about.std, np.float32)
-            full = (full.astype(np.float32) - mean) / std
-        return np.ascontiguousarray(full.transpose(2, 0, 1)[None]), scale
+        return self.about.input_of(full[None], self._node.dtype), scale
 
     def _run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
-        node = self.session.get_inputs()[0]
-        values = self.session.run(self._outputs, {node.name: tensor.astype(TYPES[node.type])})
+        values = self.session.run(self._outputs, {self._node.name: tensor})
         return dict(zip(self._outputs, map(np.asarray, values), strict=True))
-
-    def _check_input(self) -> None:
-        """Raises ValueError where the network takes something else than one picture of the described size."""
-        nodes, (width, height) = self.session.get_inputs(), self.about.size
-        if len(nodes) != 1:
-            names = ", ".join(node.name for node in nodes)
-            raise ValueError(
-                f"{self.name} takes {len(nodes)} inputs ({names}); export it with the picture as its only one"
-            )
-        (node,), given = nodes, (1, 3, height, width)
-        own = tuple(node.shape or given)  # numbers, and names of what is free; nothing where nobody knows
-        if len(own) != 4 or any(
-            isinstance(side, int) and side != other for side, other in zip(own, given, strict=True)
-        ):
-            raise ValueError(
-                f"{self.name}: the input {node.name} is ({', '.join(map(str, own))}), and `size: [{width}, {height}]` "
-                f"makes {given} of a picture; write the network's own width and height"
-            )
-        if node.type not in TYPES:
-            raise ValueError(f"{self.name}: the input {node.name} is a {node.type}; {', '.join(TYPES)} are known here")
-        if node.type == PIXELS and {"mean", "std"} & self.about.model_fields_set:
-            raise ValueError(f"{self.name}: the input {node.name} takes pixels of 0 to 255; leave out `mean` and `std`")
 
     def _try_out(self, batch: int = 1) -> dict[str, np.ndarray]:
         """What the network says of grey pictures of the described size."""
@@ -152,7 +123,7 @@ class OnnxDetector:
     @cached_property
     def _takes_batches(self) -> bool:
         """Whether the batch size is free, and not by name alone."""
-        if isinstance((self.session.get_inputs()[0].shape or [1])[0], int):
+        if self._node.batch:
             return False
         try:
             return all(len(output) == 2 for output in self._try_out(batch=2).values())

@@ -85,6 +85,7 @@ def make_dataset(settings: Settings, skeleton: Skeleton) -> CropDataset:
         max_neighbours=settings.data.max_neighbours,
         seed=settings.seed,
         convention=settings.model.geometry,
+        padding=settings.model.padding,
         repeats=repeats,
     )
 

@@ -183,6 +183,7 @@ def find(inference: Inference, people: People, settings: Settings, here: Process
         settings.model.image_size,
         max_neighbours=settings.data.max_neighbours,
         convention=settings.model.geometry,
+        padding=settings.model.padding,
         wanted=wanted,
         neighbour_score=settings.test.neighbour_score if settings.test.boxes == "detected" else 0.0,
     )

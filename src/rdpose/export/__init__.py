@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from rdpose.backends import exported
+from rdpose.backends import engines
 from rdpose.checkpoints import load as weight_files
 from rdpose.checkpoints.infer_config import Asked
 from rdpose.export import check, crops, graph
@@ -77,11 +77,10 @@ def export(
 
     Raises:
         FileNotFoundError: there are no such weights, pictures or annotations.
-        ValueError: a package or what to calibrate with is missing, `out` has another ending, or the file's numbers are
-            not torch's; nothing is then left behind.
+        ValueError: `weights` is an exported network, a package or what to calibrate with is missing, `out` has another
+            ending, or the file's numbers are not torch's; nothing is then left behind.
     """
-    if format not in SUFFIX:
-        raise ValueError(f"unknown format {format!r}; there are {', '.join(SUFFIX)}")
+    _check_asked(weights, format)
     target = _target(weights, out, f"{'.int8' if int8 else ''}{SUFFIX[format]}", format)
     if int8 and not calibrate:
         raise ValueError("8 bits need ranges of values: name a folder of some dozens of pictures by --calibrate FOLDER")
@@ -102,12 +101,22 @@ def export(
         made = onnx_file if format == "onnx" else graph.to_openvino(onnx_file)
         figures = tuple(
             check.compare(network, settings, made, engine, samples[: check.MOST], exact=not int8)
-            for engine in get_args(exported.Engine)
+            for engine in get_args(engines.Engine)
             if find_spec(engine) and (made.suffix == ".onnx" or engine == "openvino")
         )
         size = _move(made, target)
     num_crops = sum(len(batch.index) for batch in samples[: check.MOST])
     return ExportReport(target, size / 1e6, num_crops, figures)
+
+
+def _check_asked(weights: Path, format: str) -> None:
+    if format not in SUFFIX:
+        raise ValueError(f"unknown format {format!r}; there are {', '.join(SUFFIX)}")
+    if Path(weights).suffix in engines.SUFFIXES:
+        raise ValueError(
+            f"{weights} is an exported network already; give weights (.safetensors, .pth). Networks of others run as "
+            "they are, with a description beside them (docs/quickstart.md)"
+        )
 
 
 def _target(weights: Path, out: Path | None, suffix: str, format: str) -> Path:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rdpose import heatmaps
-from rdpose.backends import exported
+from rdpose.backends import engines, exported
 from rdpose.config.schema import Settings
 from rdpose.data.crops import PictureCrops
 from rdpose.geometry import CellGrid
@@ -48,7 +48,7 @@ def compare(
     network: Network,
     settings: Settings,
     path: Path,
-    engine: exported.Engine,
+    engine: engines.Engine,
     samples: list[PictureCrops],
     *,
     exact: bool,

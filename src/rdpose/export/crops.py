@@ -64,7 +64,14 @@ def _annotated(people: People, annotations: Path, settings: Settings) -> Picture
         )
     wanted = there[people.image_index] & ~people.crowd
     model, neighbours = settings.model, settings.data.max_neighbours
-    return PictureDataset(people, model.image_size, max_neighbours=neighbours, convention=model.geometry, wanted=wanted)
+    return PictureDataset(
+        people,
+        model.image_size,
+        max_neighbours=neighbours,
+        convention=model.geometry,
+        padding=model.padding,
+        wanted=wanted,
+    )
 
 
 def whole(path: Path, settings: Settings) -> PictureCrops:
@@ -75,8 +82,15 @@ def whole(path: Path, settings: Settings) -> PictureCrops:
 
 
 def _crops_of(picture: np.ndarray, boxes_xyxy: np.ndarray, settings: Settings) -> PictureCrops:
-    model, neighbours = settings.model, settings.data.max_neighbours
-    return crop_people(picture, boxes_xyxy, model.image_size, max_neighbours=neighbours, convention=model.geometry)
+    model = settings.model
+    return crop_people(
+        picture,
+        boxes_xyxy,
+        model.image_size,
+        max_neighbours=settings.data.max_neighbours,
+        convention=model.geometry,
+        padding=model.padding,
+    )
 
 
 def spread(count: int) -> np.ndarray:

@@ -54,6 +54,7 @@ class PoseEstimator:
         name: what to call the network, for people.
         image_size: (width, height) of the crops that the network takes.
         device: where crops are sent.
+        padding: the crop is so many times as large as the box.
         max_neighbours: other people of a picture that a crop knows of.
         neighbour_score: boxes from this score on are neighbours of the others.
         joint_score: joints above this confidence make up a person's score.
@@ -68,6 +69,7 @@ class PoseEstimator:
     name: str
     image_size: tuple[int, int]
     device: torch.device
+    padding: float
     max_neighbours: int
     neighbour_score: float
     joint_score: float
@@ -145,13 +147,13 @@ class PoseEstimator:
 
     def _prepare(self, one: Located) -> _Prepared:
         known = one.scores >= self.neighbour_score
-        neighbours = self.max_neighbours
         crops = crop_people(
             one.picture,
             one.boxes_xyxy,
             self.image_size,
-            max_neighbours=neighbours,
+            max_neighbours=self.max_neighbours,
             convention=self.inference.convention,
+            padding=self.padding,
             known=known,
         )
         return _Prepared(one.boxes_xyxy, one.scores, crops)
@@ -214,8 +216,8 @@ def load(
 
     Args:
         weights: a network of rdpose (.safetensors), of the HRNet family, ViTPose or mmpose (.pth), a folder that
-            transformers' ViTPose was saved in, or an exported network (.onnx, .xml); None is the one that comes with
-            the package.
+            transformers' ViTPose was saved in, or an exported network (.onnx, .xml; those of others with a description
+            beside them); None is the one that comes with the package.
         backbone: for weights on a backbone of your own: the function that makes it, or its name
             "package.module:factory". Without it such weights are refused, because their file must not choose code.
         detector: what finds people where a call gives no boxes; it is opened at its first use. None is the one that
@@ -253,6 +255,7 @@ def load(
         name=f"{settings.model.backbone} {settings.model.variant} of {path.name}",
         image_size=settings.model.image_size,
         device=where,
+        padding=settings.model.padding,
         max_neighbours=settings.data.max_neighbours,
         neighbour_score=test.neighbour_score,
         joint_score=test.joint_score,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rdpose import geometry, heatmaps
-from rdpose.backends import exported
+from rdpose.backends import engines, networks
 from rdpose.checkpoints import load as weight_files
 from rdpose.checkpoints.infer_config import NOTHING, Asked
 from rdpose.config.schema import ModelSettings, Settings, TestSettings
@@ -102,15 +102,15 @@ def mirror_boxes(boxes: Tensor, width: int) -> Tensor:
 
 
 def open_network(path: str | Path, asked: Asked = NOTHING) -> tuple[Network, Settings, Skeleton]:
-    """What computes heatmaps, with the settings and joints of its file: weights of any origin, or an exported network.
+    """What computes heatmaps, with its settings and joints: weights of any origin, or an exported network.
 
     Networks of torch come for inference alone, their batch norms folded. `asked`: what a foreign file leaves open.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or nothing describes an exported network of others.
         ValueError: it holds no pose network, or no engine for it is installed.
     """
-    if Path(path).suffix in exported.SUFFIXES:
-        return exported.load(path)
+    if Path(path).suffix in engines.SUFFIXES:
+        return networks.load(path)
     network, settings, skeleton = weight_files.load_network(path, asked)
     return fused(network), settings, skeleton

@@ -14,7 +14,7 @@ from torch import nn
 from rdpose.geometry import Convention
 from rdpose.models import user_backbone
 from rdpose.models.backbone_checks import number_of
-from rdpose.models.backbones import efficientnet, hrnet, hub, mobilenet, resnet, unet, vit
+from rdpose.models.backbones import efficientnet, hrnet, hub, lite_hrnet, mobilenet, resnet, unet, vit
 from rdpose.models.decoupling import FeatureDecoupling, NeighbourDecoupling
 from rdpose.models.rdpose import RDPose
 from rdpose.models.reference import OfficialRDPose
@@ -29,6 +29,10 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "unet_small": unet.unet_small,
     "efficientnet_lite0": efficientnet.efficientnet_lite0,
     "mobilenet_fpn": mobilenet.mobilenet_fpn,
+    "lite_hrnet_18": lite_hrnet.lite_hrnet_18,
+    "lite_hrnet_30": lite_hrnet.lite_hrnet_30,
+    "lite_hrnet_18_naive": lite_hrnet.lite_hrnet_18_naive,
+    "lite_hrnet_18_wider_naive": lite_hrnet.lite_hrnet_18_wider_naive,
     **RESNETS,
     **vit.VITS,
 }

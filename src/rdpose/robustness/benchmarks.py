@@ -63,6 +63,7 @@ class Benchmark:
         *,
         box_noise: float = 0.0,
         convention: Convention = "hrnet",
+        padding: float = geometry.CROP_PADDING,
     ) -> PictureCrops:
         """Crops of everybody who is labelled, in the order of the people; made once for each argument.
 
@@ -70,8 +71,9 @@ class Benchmark:
             image_size: (width, height).
             box_noise: shift and growth of every box, own and others', see `transforms.disturb_boxes`.
             convention: how the crops lie in the picture.
+            padding: of the boxes, as `geometry.crop_region` takes it.
         """
-        return _crops(self, image_size, max_neighbours, box_noise, convention)
+        return _crops(self, image_size, max_neighbours, box_noise, convention, padding)
 
     def with_noisy_neighbours(self, crops: PictureCrops, noise: float) -> PictureCrops:
         """The same crops, the other people's boxes disturbed."""
@@ -130,9 +132,20 @@ def noisy(people: People, noise: float) -> People:
 
 @cache
 def _crops(
-    benchmark: Benchmark, image_size: tuple[int, int], max_neighbours: int, box_noise: float, convention: Convention
+    benchmark: Benchmark,
+    image_size: tuple[int, int],
+    max_neighbours: int,
+    box_noise: float,
+    convention: Convention,
+    padding: float,
 ) -> PictureCrops:
     people = noisy(benchmark.people, box_noise) if box_noise else benchmark.people
-    wanted = np.asarray(people.visible.any(axis=1))
-    dataset = PictureDataset(people, image_size, max_neighbours=max_neighbours, convention=convention, wanted=wanted)
+    dataset = PictureDataset(
+        people,
+        image_size,
+        max_neighbours=max_neighbours,
+        convention=convention,
+        padding=padding,
+        wanted=np.asarray(people.visible.any(axis=1)),
+    )
     return PictureCrops.together(dataset[item] for item in range(len(dataset)))

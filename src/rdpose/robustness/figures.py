@@ -81,7 +81,9 @@ def _with_wrong_anchors(network: PoseNetwork, benchmark: Benchmark, settings: Se
 def crops_of(benchmark: Benchmark, settings: Settings, box_noise: float) -> PictureCrops:
     """The benchmark's crops as the settings' network takes them."""
     model, most = settings.model, settings.data.max_neighbours
-    return benchmark.crops(model.image_size, most, box_noise=box_noise, convention=model.geometry)
+    return benchmark.crops(
+        model.image_size, most, box_noise=box_noise, convention=model.geometry, padding=model.padding
+    )
 
 
 def _named(benchmark: Benchmark, condition: str, measures: dict[str, float]) -> dict[str, float]:
