@@ -2,7 +2,8 @@
 
 # detector.yaml, for detector.onnx
 size: [640, 640]            # width and height of the network's input
-resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey
+resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey;
+                            # or area: it keeps its shape, and the input is as many pixels as `size`, in steps of 32
 color: rgb                  # or bgr
 mean: [0, 0, 0]             # (pixel - mean) / std, with pixels of 0 to 255; neither for a network that takes uint8
 std: [255, 255, 255]
@@ -36,7 +37,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: tuple[int, int]
-    resize: Literal["stretch", "letterbox"] = "stretch"
+    resize: Literal["stretch", "letterbox", "area"] = "stretch"
     color: Literal["rgb", "bgr"] = "rgb"
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (255.0, 255.0, 255.0)
