@@ -23,8 +23,8 @@ from rdpose.io import files
 from rdpose.skeletons import COCO_17
 from recipes import make_sets
 
-PASTED = {"lspet": (3500, 9100), "coco": (1200, 9101)}
-RENDERED = (1500, 1000)
+PASTED = {"lspet": (6000, 9100), "coco": (2400, 9101)}
+RENDERED = (3000, 1000)
 CHOSEN_ON = {"rendered": (100, 7002), "pasted": (100, 7102)}
 """How many pictures, and the seed."""
 HEAVY = make_sets.LEVELS["heavy"]

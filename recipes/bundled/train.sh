@@ -25,7 +25,12 @@ wait $!
 "$python" -m recipes.bundled.crowds --shared "$shared/data"
 "$python" -m rdpose train recipes/bundled/main.yaml name=main --resume
 "$python" -m rdpose train recipes/bundled/crowds.yaml name=crowds --resume
-"$python" -m recipes.bundled.ship output/taught/mobilenet_fpn/{main,crowds}/final_state.safetensors
+"$python" -m recipes.bundled.ship output/taught/mobilenet_fpn/{main,crowds}/final_state.safetensors --out data/second.safetensors
+"$python" -m rdpose train recipes/bundled/longer.yaml name=longer --resume
+longer=output/taught/mobilenet_fpn/longer/final_state.safetensors
+"$python" -m recipes.bundled.ship data/second.safetensors $longer --out data/third.safetensors
+"$python" -m rdpose train recipes/bundled/polish.yaml name=polish --resume
+"$python" -m recipes.bundled.ship data/second.safetensors output/taught/mobilenet_fpn/polish/final_state.safetensors
 "$python" -m recipes.bundled.graph src/rdpose/weights/bundled.safetensors
 "$python" tests/make_golden.py
 "$python" -m recipes.bundled.figures src/rdpose/weights/bundled.safetensors teacher --shared "$shared"

@@ -3,8 +3,8 @@
     album = Album.load(Path("data/detector/labels/train.json"))
     batch = album.batch(np.random.default_rng(0), 16)
 
-A sample is a square of SIDE_PX as the network sees one: a picture stretched, enlarged or shrunk, or four of them
-around a point. Boxes are x1 y1 x2 y2 in the square's pixels.
+A sample is an input as the network sees one: a picture enlarged or shrunk, or four of them around a point. A batch has
+one of SIZES. Boxes are x1 y1 x2 y2 in the input's pixels.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from recipes.detector.nanodet import SIDE_PX
 from torch import Tensor
 
 from rdpose.io import files, images
 
 SHARES = {
-    "coco": 0.14,
-    "coco_more": 0.26,
-    "actions": 0.24,
-    "street": 0.12,
+    "coco": 0.12,
+    "coco_more": 0.24,
+    "actions": 0.28,
+    "street": 0.14,
     "jai_alai": 0.02,
     "pasted_train": 0.08,
     "rendered_train": 0.06,
 }
 """Chance of each source to give a picture."""
+SIZES = {(480, 352): 0.45, (416, 416): 0.15, (352, 480): 0.25, (544, 320): 0.15}
+"""Width and height of inputs, all of about SIDE_PX squared, and the chance of each."""
 LONGEST_PX = 640
 MOSAIC = 0.35
 """Chance of four pictures instead of one."""
 ENLARGE = (0.75, 1.6)
-SKEW = 0.2
+SKEW = 0.12
 """Largest logarithm of the change of a picture's aspect."""
 LEAST_SEEN, SMALLEST_PX = 0.35, 4.0
-"""A box of which less is inside the square, or that is smaller there, is ignored."""
+"""A box of which less is inside the input, or that is smaller there, is ignored."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Labelled:
 @dataclass(frozen=True)
 class Batch:
     pictures: Tensor
-    """(b, 3, SIDE_PX, SIDE_PX) uint8 RGB."""
+    """(b, 3, height, width) uint8 RGB."""
     people: list[Tensor]
     """For each picture (n, 5)."""
     ignore: list[Tensor]
@@ -79,7 +80,9 @@ class Album:
         return cls(sources)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        samples = [self.sample(rng) for _ in range(size)]
+        sizes, chances = list(SIZES), list(SIZES.values())
+        size_wh = sizes[rng.choice(len(sizes), p=chances)]
+        samples = [self.sample(rng, *size_wh) for _ in range(size)]
         pictures = torch.from_numpy(np.stack([sample.rgb for sample in samples])).permute(0, 3, 1, 2)
         return Batch(
             pictures,
@@ -87,12 +90,13 @@ class Album:
             [torch.from_numpy(sample.ignore).float() for sample in samples],
         )
 
-    def sample(self, rng: np.random.Generator) -> Labelled:
-        """One square of one picture or four, mirrored half of the time, in changed colours."""
-        square = self._mosaic(rng) if rng.random() < MOSAIC else warp(self._draw(rng), rng, SIDE_PX, SIDE_PX)
+    def sample(self, rng: np.random.Generator, width: int, height: int) -> Labelled:
+        """An input of one picture or four, mirrored half of the time, in changed colours."""
+        four = rng.random() < MOSAIC
+        sample = self._mosaic(rng, width, height) if four else warp(self._draw(rng), rng, width, height)
         if rng.random() < 0.5:
-            square = mirror(square)
-        return Labelled(recolour(square.rgb, rng), square.people, square.ignore)
+            sample = mirror(sample)
+        return Labelled(recolour(sample.rgb, rng), sample.people, sample.ignore)
 
     def _draw(self, rng: np.random.Generator) -> Labelled:
         names = list(self.sources)
@@ -100,13 +104,13 @@ class Album:
         pictures = self.sources[names[rng.choice(len(names), p=share / share.sum())]]
         return pictures[int(rng.integers(len(pictures)))]
 
-    def _mosaic(self, rng: np.random.Generator) -> Labelled:
+    def _mosaic(self, rng: np.random.Generator, width: int, height: int) -> Labelled:
         """Four pictures that meet at a point near the middle."""
-        x, y = (int(SIDE_PX * rng.uniform(0.35, 0.65)) for _ in range(2))
-        rgb = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
+        x, y = (int(side * rng.uniform(0.35, 0.65)) for side in (width, height))
+        rgb = np.empty((height, width, 3), np.uint8)
         people, ignore = [], []
-        for left, right in ((0, x), (x, SIDE_PX)):
-            for top, bottom in ((0, y), (y, SIDE_PX)):
+        for left, right in ((0, x), (x, width)):
+            for top, bottom in ((0, y), (y, height)):
                 part = warp(self._draw(rng), rng, right - left, bottom - top)
                 rgb[top:bottom, left:right] = part.rgb
                 corner = np.array([left, top, left, top])
@@ -129,12 +133,12 @@ def read(row: dict) -> Labelled:
 
 
 def warp(picture: Labelled, rng: np.random.Generator, width: int, height: int) -> Labelled:
-    """Stretch a picture over a canvas, then enlarge or shrink it about a random place."""
+    """Lay a picture on a canvas of its own area, enlarged or shrunk, its aspect changed a little, at a random place."""
     size = np.array([picture.rgb.shape[1], picture.rgb.shape[0]])
     canvas = np.array([width, height])
     enlarged = np.exp(rng.uniform(*np.log(ENLARGE)))
     skew = np.exp(rng.uniform(-SKEW, SKEW) * np.array([0.5, -0.5]))
-    scale = canvas / size * enlarged * skew
+    scale = np.sqrt((canvas / size).prod()) * enlarged * skew
     shift = (canvas - size * scale) * rng.uniform(0, 1, 2)
     transform = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     rgb = picture.rgb

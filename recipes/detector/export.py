@@ -2,8 +2,8 @@
 
     python -m recipes.detector.export data/detector/run/trained.safetensors
 
-The file takes `image` (n, 3, 416, 416) uint8 RGB, a picture stretched to that square, and gives `boxes`
-(n, 3549, 4) x1 y1 x2 y2 in pixels of the square and `scores` (n, 3549). Weights are stored as 8-bit whole numbers with
+The file takes `image` (n, 3, height, width) uint8 RGB, sides that are multiples of 32, and gives `boxes`
+(n, cells, 4) x1 y1 x2 y2 in pixels of the input and `scores` (n, cells). Weights are stored as 8-bit whole numbers with
 one number of steps in 1 for every output channel; a runtime divides them once, when it opens the file, and computes
 in float32.
 """
@@ -36,17 +36,14 @@ BOX_TOLERANCE_PX, SCORE_TOLERANCE = 0.05, 1e-3
 
 
 class Shipped(nn.Module):
-    """(n, 3, SIDE_PX, SIDE_PX) uint8 RGB -> boxes (n, cells, 4) in pixels, scores (n, cells)."""
-
-    cells: Tensor
+    """(n, 3, height, width) uint8 RGB -> boxes (n, cells, 4) in pixels, scores (n, cells)."""
 
     def __init__(self, detector: NanoDet) -> None:
         super().__init__()
         self.detector = detector
-        self.register_buffer("cells", detector.cells(SIDE_PX, SIDE_PX), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        return decode(*self.detector(image), self.cells)
+        return decode(*self.detector(image), self.detector.cells(*image.shape[2:]))
 
 
 def main() -> None:
@@ -84,7 +81,7 @@ def export(shipped: Shipped, path: Path) -> None:
     """Write the file: torch's exporter first, then large weights become int8 and a quotient."""
     example = torch.zeros(2, 3, SIDE_PX, SIDE_PX, dtype=torch.uint8)
     names = ("image", "boxes", "scores")
-    free = {name: {0: "batch"} for name in names}
+    free = {name: {0: "batch", 1: "cells"} for name in names[1:]} | {"image": {0: "batch", 2: "height", 3: "width"}}
     trace(shipped, example, path, input_names=names[:1], output_names=names[1:], dynamic_axes=free)
     model = onnx.load(path)
     store_whole(model.graph)
@@ -124,11 +121,14 @@ def store_whole(graph: onnx.GraphProto) -> None:
 
 def difference(shipped: Shipped, path: Path) -> tuple[float, float]:
     """Largest difference of a box (pixels) and of a score between the network and its file, on noise."""
-    noise = np.random.default_rng(0).integers(0, 256, (3, 3, SIDE_PX, SIDE_PX), dtype=np.uint8)
-    boxes, scores = session(path).run(None, {"image": noise})
-    with torch.no_grad():
-        ours = shipped(torch.from_numpy(noise))
-    return float(np.abs(boxes - ours[0].numpy()).max()), float(np.abs(scores - ours[1].numpy()).max())
+    runner, worst = session(path), np.zeros(2)
+    for shape in ((3, 3, SIDE_PX, SIDE_PX), (1, 3, 352, 480)):
+        noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        boxes, scores = runner.run(None, {"image": noise})
+        with torch.no_grad():
+            ours = shipped(torch.from_numpy(noise))
+        worst = np.maximum(worst, [np.abs(boxes - ours[0].numpy()).max(), np.abs(scores - ours[1].numpy()).max()])
+    return float(worst[0]), float(worst[1])
 
 
 def session(path: Path) -> InferenceSession:

@@ -25,6 +25,7 @@ from recipes.detector.export import milliseconds, session
 from recipes.detector.nanodet import SIDE_PX
 
 from rdpose import geometry
+from rdpose.detection.onnx_detector import area_size
 from rdpose.io import files, images
 
 LOWEST_SCORE = 0.02
@@ -55,21 +56,30 @@ def find_all(model: Path, rows: list[dict], folder: Path) -> dict[int, np.ndarra
 
 def find(runner: InferenceSession, rgb: np.ndarray) -> np.ndarray:
     """(n, 5) x1 y1 x2 y2 in the picture's pixels and score, after suppression, of a picture (height, width, 3)."""
-    stretched = cv2.resize(rgb, (SIDE_PX, SIDE_PX)).transpose(2, 0, 1)
-    boxes, scores = runner.run(None, {"image": np.ascontiguousarray(stretched)[None]})
-    return to_picture(boxes[0], scores[0], rgb.shape[1::-1])
+    fitted = fit(rgb)
+    boxes, scores = runner.run(None, {"image": fitted})
+    return to_picture(boxes[0], scores[0], rgb.shape[1::-1], fitted.shape[:1:-1])
 
 
-def to_picture(boxes: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """(n, 5) x1 y1 x2 y2 in the picture's pixels, cut at its border, and score, of what the network says of the square.
+def fit(rgb: np.ndarray) -> np.ndarray:
+    """A picture (height, width, 3) as the network's input (1, 3, h, w), in the picture's shape."""
+    size_wh = area_size((SIDE_PX, SIDE_PX), rgb.shape[1::-1])
+    return np.ascontiguousarray(cv2.resize(rgb, size_wh).transpose(2, 0, 1))[None]
+
+
+def to_picture(
+    boxes: np.ndarray, scores: np.ndarray, size_wh: tuple[int, ...], input_wh: tuple[int, ...]
+) -> np.ndarray:
+    """(n, 5) x1 y1 x2 y2 in the picture's pixels, cut at its border, and score, of what the network says of its input.
 
     Args:
-        boxes: (cells, 4) pixels of the square.
+        boxes: (cells, 4) pixels of the input.
         scores: (cells,).
         size_wh: the picture's.
+        input_wh: the input's.
     """
     found = suppress(boxes, scores, lowest=LOWEST_SCORE)
-    return np.column_stack([np.clip(found[:, :4] / SIDE_PX, 0, 1) * np.tile(size_wh, 2), found[:, 4]])
+    return np.column_stack([np.clip(found[:, :4] / np.tile(input_wh, 2), 0, 1) * np.tile(size_wh, 2), found[:, 4]])
 
 
 def box_ap(table: dict, found: dict[int, np.ndarray]) -> tuple[float, float]:

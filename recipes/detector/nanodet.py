@@ -21,7 +21,7 @@ from torch.nn import functional
 from rdpose.io import files
 
 SIDE_PX = 416
-"""Side of the square that a picture is stretched to."""
+"""The input has as many pixels as a square of this side, and the picture's shape."""
 STRIDES = (8, 16, 32)
 """Pixels between neighbouring cells, for each of the three levels."""
 NUM_BINS = 11
@@ -190,4 +190,4 @@ def half(x: Tensor) -> Tensor:
 def _cells_of(rows: int, columns: int, stride: int) -> Tensor:
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     middles = (torch.stack((x, y), dim=-1).reshape(-1, 2) + 0.5) * stride
-    return torch.cat((middles, torch.full((len(middles), 1), float(stride))), dim=1)
+    return torch.cat((middles, torch.full_like(middles[:, :1], stride)), dim=1)

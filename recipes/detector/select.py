@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from recipes.detector.data import Labelled, read
-from recipes.detector.measure import box_ap, to_picture
-from recipes.detector.nanodet import SIDE_PX, NanoDet, decode
+from recipes.detector.measure import box_ap, fit, to_picture
+from recipes.detector.nanodet import NanoDet, decode
 
 from rdpose.io import files
 
@@ -43,13 +42,14 @@ class Selection:
 
     def find_all(self, detector: NanoDet) -> list[np.ndarray]:
         """For each picture (n, 5): boxes in its pixels and scores, after suppression."""
-        cells = detector.cells(SIDE_PX, SIDE_PX)
         found = []
         with torch.no_grad():
             for picture in self.pictures:
-                square = torch.from_numpy(cv2.resize(picture.rgb, (SIDE_PX, SIDE_PX))).permute(2, 0, 1)[None]
-                boxes, scores = decode(*detector(square), cells)
-                found.append(to_picture(boxes[0].numpy(), scores[0].numpy(), picture.rgb.shape[1::-1]))
+                fitted = fit(picture.rgb)
+                boxes, scores = decode(*detector(torch.from_numpy(fitted)), detector.cells(*fitted.shape[2:]))
+                found.append(
+                    to_picture(boxes[0].numpy(), scores[0].numpy(), picture.rgb.shape[1::-1], fitted.shape[:1:-1])
+                )
         return found
 
     def group_ap(self, found: list[np.ndarray], sources: tuple[str, ...]) -> float:

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 export OMP_NUM_THREADS=1
 python=${PYTHON:-.venv/bin/python}
 shared=${SHARED:-../shared}
-minutes=${MINUTES:-55}
+minutes=${MINUTES:-75}
 coco=$shared/data/coco
 graph=data/npm/package/models/nanodet.json
 model=src/rdpose/weights/detector.onnx

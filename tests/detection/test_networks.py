@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from rdpose import detection
+from rdpose.detection import onnx_detector
 from rdpose.detection.named import NamedDetector
 from rdpose.io import images
 from tiny_detectors import PERSON, d_fine, rt_detr, save
@@ -189,10 +190,12 @@ def test_onnx_of_half_precision(tmp_path: Path) -> None:
     )
 
 
-def write_free_batch(path: Path, *, lies: bool = False, pixels: bool = False, **about: object) -> Path:
+def write_free_batch(
+    path: Path, *, lies: bool = False, pixels: bool = False, free_sides: bool = False, **about: object
+) -> Path:
     """A network (batch, 3, 32, 64) that finds one box, whose score is the mean of the picture.
 
-    lies: it says that any batch will do, and takes one. pixels: of uint8.
+    lies: it says that any batch will do, and takes one. pixels: of uint8. free_sides: of any height and width.
     """
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -206,16 +209,17 @@ def write_free_batch(path: Path, *, lies: bool = False, pixels: bool = False, **
         helper.make_node("Add", ["wide", "box"], ["b"]),
     ]
     arrays = {
-        "flat": np.array([1 if lies else -1, 3 * 32 * 64]),
+        "flat": np.array([1 if lies else -1, 3 * 32 * 64] if not free_sides else [0, -1]),
         "most": np.array(255 if pixels else 1, np.float32),
         "zero": np.zeros((), np.float32),
         "last": np.array([2]),
         "box": XYXY[:, :1].astype(np.float32),
     }
+    sides = ["height", "width"] if free_sides else [32, 64]
     graph = helper.make_graph(
         nodes,
         "detector",
-        [helper.make_tensor_value_info("image", kinds.UINT8 if pixels else kinds.FLOAT, ["batch", 3, 32, 64])],
+        [helper.make_tensor_value_info("image", kinds.UINT8 if pixels else kinds.FLOAT, ["batch", 3, *sides])],
         [helper.make_tensor_value_info("b", kinds.FLOAT, None), helper.make_tensor_value_info("s", kinds.FLOAT, None)],
         [onnx.numpy_helper.from_array(value, name) for name, value in arrays.items()],
     )
@@ -238,6 +242,31 @@ def test_several_pictures_are_looked_at_together_and_each_as_if_alone(tmp_path: 
         assert np.array_equal(alone.boxes_xyxy, together.boxes_xyxy)
         assert np.array_equal(alone.scores, together.scores)
     assert detector._takes_batches != lies  # pyrefly: ignore
+
+
+def test_an_input_keeps_its_area_and_follows_the_shape_of_the_picture(tmp_path: Path) -> None:
+    shapes = [(640, 480), (480, 640), (1000, 1000), (1920, 1080), (5000, 500), (1, 4000)]
+    sizes = [onnx_detector.area_size((416, 416), shape) for shape in shapes]
+    assert sizes == [(480, 352), (352, 480), (416, 416), (544, 320), (736, 256), (256, 736)]
+    path = write_free_batch(tmp_path / "detector.onnx", pixels=True, free_sides=True, resize="area")
+    seen: list[tuple[int, ...]] = []
+    detector = detection.load(str(path), min_score=0)
+    run = detector._run  # pyrefly: ignore
+    detector._run = lambda tensor: seen.append(tensor.shape) or run(tensor)  # pyrefly: ignore
+    pictures = [np.full(shape, value, np.uint8) for shape, value in (((50, 100, 3), 51), ((90, 45, 3), 102))]
+    found = detection.find_all(detector, [*pictures, pictures[0]], [""] * 3)
+    assert np.allclose([one.scores[0] for one in found], [0.2, 0.4, 0.2])
+    assert np.allclose(found[0].boxes_xyxy, [[12.5, 6.25, 62.5, 43.75]])
+    assert np.allclose(found[1].boxes_xyxy, [[11.25, 5.625, 45, 39.375]])
+    assert sorted(seen[1:]) == [(1, 3, 64, 32), (2, 3, 32, 64)]
+
+
+def test_an_input_of_fixed_sides_cannot_follow_the_picture(tmp_path: Path) -> None:
+    path = write_free_batch(tmp_path / "detector.onnx", resize="area")
+    with pytest.raises(
+        ValueError, match=r"detector\.onnx: `resize: area` needs an input of free height and width, .*\(32, 64\)"
+    ):
+        detection.load(str(path))
 
 
 def test_a_network_of_pixels_needs_no_mean(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -449,17 +448,3 @@ def test_the_command_line_trains_on_two_processes(tiny_config: Path, tiny_crowd:
     both, one = (np.array([row["keypoints"] for row in rows]).reshape(-1, 3) for rows in (results, alone))
     np.testing.assert_allclose(both[:, 2], one[:, 2], atol=2e-3)
     assert (np.abs(both - one) < 0.5).mean() > 0.99
-
-
-OPENED: list[str] = []
-sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
-
-
-def test_a_training_reads_the_people_of_its_test_once(tiny_settings: Maker) -> None:
-    """Besides, the truth is read by the rehearsal's evaluation and by that of each epoch."""
-    settings = tiny_settings("train.epochs=3", "train.validate_every=1", "data.skeleton=coco", "data.workers=0")
-    assert settings.data.test is not None
-    file = str(Path(settings.data.root) / settings.data.test.annotations)
-    OPENED.clear()
-    trainer.train(settings)
-    assert OPENED.count(file) == 1 + 1 + 3

@@ -2,7 +2,8 @@
 
 # detector.yaml, for detector.onnx
 size: [640, 640]            # width and height of the network's input
-resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey
+resize: stretch             # or letterbox: the picture keeps its shape, at the top left, the rest is grey;
+                            # or area: it keeps its shape, and the input is as many pixels as `size`, in steps of 32
 color: rgb                  # or bgr
 mean: [0, 0, 0]             # (pixel - mean) / std, with pixels of 0 to 255; neither for a network that takes uint8
 std: [255, 255, 255]
@@ -30,7 +31,7 @@ from rdpose.backends.input_description import InputDescription
 class Description(InputDescription):
     """What the YAML file says; the fields are told in this file's first lines."""
 
-    resize: Literal["stretch", "letterbox"] = "stretch"
+    resize: Literal["stretch", "letterbox", "area"] = "stretch"
     boxes: str
     scores: str
     labels: str = ""

@@ -19,6 +19,10 @@ from rdpose.io.files import in_a_line
 
 GREY = 114
 """What fills a letterbox, as in the YOLO family."""
+STEP = 32
+"""Of an input's sides where they follow the picture's."""
+LONGEST = 3
+"""Times an input may be longer than it is wide there."""
 
 
 class OnnxDetector:
@@ -48,6 +52,9 @@ class OnnxDetector:
         self._node = input_description.check_input(about, onnx_session.nodes(session), name)
         if self._node.batch > 1:
             raise ValueError(f"{name} takes {self._node.batch} pictures at once; export it with a batch of 1, or free")
+        if about.resize == "area" and any(isinstance(side, int) for side in self._node.shape[2:]):
+            own = self._node.shape[2:]
+            raise ValueError(f"{name}: `resize: area` needs an input of free height and width, and it has {own}")
         outputs.check(self._try_out(), about, name)
 
     @classmethod
@@ -74,21 +81,33 @@ class OnnxDetector:
         """The people in each of several pictures, which a network of a free batch size looks at together."""
         del names
         fitted = [self._fit(picture) for picture in pictures]
-        if len(fitted) > 1 and self._takes_batches:
-            answers = self._run(np.concatenate([tensor for tensor, _ in fitted]))
-            each = [{key: value[row : row + 1] for key, value in answers.items()} for row in range(len(fitted))]
-        else:
-            each = [self._run(tensor) for tensor, _ in fitted]
+        answers = self._run_all([tensor for tensor, _ in fitted])
         return [
-            self._people(answer, scale_xy, picture)
-            for answer, (_, scale_xy), picture in zip(each, fitted, pictures, strict=True)
+            self._people(answer, tensor, scale_xy, picture)
+            for answer, (tensor, scale_xy), picture in zip(answers, fitted, pictures, strict=True)
         ]
 
-    def _people(self, answer: dict[str, np.ndarray], scale_xy: np.ndarray, picture: np.ndarray) -> Detections:
+    def _run_all(self, tensors: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """What the network says of each input; those of one shape go through it together, if it can do that."""
+        if len(tensors) < 2 or not self._takes_batches:
+            return [self._run(tensor) for tensor in tensors]
+        shapes = [tensor.shape for tensor in tensors]
+        answers: list[dict[str, np.ndarray]] = [{}] * len(tensors)
+        for shape in dict.fromkeys(shapes):
+            rows = [row for row, own in enumerate(shapes) if own == shape]
+            together = self._run(np.concatenate([tensors[row] for row in rows]))
+            for place, row in enumerate(rows):
+                answers[row] = {key: value[place : place + 1] for key, value in together.items()}
+        return answers
+
+    def _people(
+        self, answer: dict[str, np.ndarray], tensor: np.ndarray, scale_xy: np.ndarray, picture: np.ndarray
+    ) -> Detections:
         tables = outputs.tables(answer, self.about)
         boxes = _to_xyxy(tables.boxes, self.about.form)
         if self.about.unit == "share":
-            boxes = boxes * np.tile(self.about.size, 2)
+            height, width = tensor.shape[2:]
+            boxes = boxes * (width, height, width, height)
         boxes = clip(boxes / np.tile(scale_xy, 2), picture)
         scores = outputs.person_scores(tables, self.about)
         return suppress(sift(boxes, scores, min_score=self.min_score), self.about.nms)
@@ -96,11 +115,12 @@ class OnnxDetector:
     def _fit(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The network's input (1, 3, height, width), and its pixels for each of the picture's in x and in y."""
         height, width = picture.shape[:2]
-        scale = np.array(self.about.size) / (width, height)
+        size = area_size(self.about.size, (width, height)) if self.about.resize == "area" else self.about.size
+        scale = np.array(size) / (width, height)
         if self.about.resize == "letterbox":
             scale = np.full(2, scale.min())
         inner = np.maximum(np.round(scale * (width, height)), 1).astype(int)
-        full = np.full((self.about.size[1], self.about.size[0], 3), GREY, np.uint8)
+        full = np.full((size[1], size[0], 3), GREY, np.uint8)
         full[: inner[1], : inner[0]] = cv2.resize(picture, (int(inner[0]), int(inner[1])))
         return self.about.input_of(full[None], self._node.dtype), scale
 
@@ -129,6 +149,15 @@ class OnnxDetector:
             return all(len(output) == 2 for output in self._try_out(batch=2).values())
         except ValueError:
             return False
+
+
+def area_size(size: tuple[int, int], picture_wh: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of an input in a picture's shape, of about as many pixels as `size`, in steps of STEP."""
+    longest = LONGEST**0.5
+    aspect = np.clip(np.sqrt(picture_wh[0] / picture_wh[1]), 1 / longest, longest)
+    side = np.sqrt(size[0] * size[1])
+    width, height = (max(STEP, STEP * round(float(length) / STEP)) for length in (side * aspect, side / aspect))
+    return width, height
 
 
 def _to_xyxy(boxes: np.ndarray, form: str) -> np.ndarray:

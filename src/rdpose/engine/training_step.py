@@ -54,16 +54,12 @@ def draw_targets(
     grid = CellGrid.of(convention, (crop_width, crop_height), (width, height))
     joints, valid = grid.to_cells(batch["joints"]), batch["visible"] > 0
     center, has_center = heatmaps.center_of(joints, valid)
-    maps, weights = heatmaps.render(
-        torch.cat([joints, center[:, None]], dim=1),
-        torch.cat([valid, has_center[:, None]], dim=1),
-        height,
-        width,
-        sigma,
-        unbiased=unbiased,
-    )
     if "candidates" in batch:
-        maps[:, :-1], weights[:, :-1] = soft_maps(batch["candidates"], height, width, grid=grid, sigma=sigma)
+        of_joints = soft_maps(batch["candidates"], height, width, grid=grid, sigma=sigma)
+    else:
+        of_joints = heatmaps.render(joints, valid, height, width, sigma, unbiased=unbiased)
+    of_center = heatmaps.render(center[:, None], has_center[:, None], height, width, sigma, unbiased=unbiased)
+    maps, weights = (torch.cat(both, dim=1) for both in zip(of_joints, of_center, strict=True))
     return Targets(maps, weights * joint_weights, center)
 
 

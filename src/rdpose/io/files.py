@@ -21,9 +21,11 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     place = path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
-    place.touch(exist_ok=False)  # readable by whom the umask says, as any file that a program makes
+    place.touch(exist_ok=False)
+    mode = place.stat().st_mode  # as the umask says
     try:
         write(place)
+        place.chmod(mode)  # safetensors makes a file of its own, for its owner alone
         os.replace(place, path)
     finally:
         place.unlink(missing_ok=True)

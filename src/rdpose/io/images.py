@@ -127,7 +127,8 @@ def missing(paths: Iterable[str]) -> list[str]:
 
 def folder_endings() -> tuple[str, ...]:
     """Of a folder's or a zip's files that are taken for pictures; HEIC's only where they can be read."""
-    return tuple(ending for ending in PICTURE_ENDINGS if heif.reads_heic() or ending not in heif.HEIC_ENDINGS)
+    left_out = () if heif.reads_heic() else heif.HEIC_ENDINGS
+    return tuple(ending for ending in PICTURE_ENDINGS if ending not in left_out)
 
 
 def names_in_zip(archive: Path | str, endings: Iterable[str] | None = None) -> list[str]:

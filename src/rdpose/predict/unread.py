@@ -24,10 +24,11 @@ def notes(sources: Sequence[str], out: Path) -> Iterator[str]:
 
 def _unreadable(source: Path, out: Path) -> list[str]:
     """Names of these files in a folder or zip."""
-    endings = {*images.PICTURE_ENDINGS, *images.RAW_ENDINGS} - {*images.folder_endings()}
-    if source.suffix.lower() == ".zip" and source.is_file():
-        return images.names_in_zip(source, endings)
-    if not source.is_dir():
+    in_zip = source.suffix.lower() == ".zip" and source.is_file()
+    if not in_zip and not source.is_dir():
         return []
+    endings = {*images.PICTURE_ENDINGS, *images.RAW_ENDINGS} - {*images.folder_endings()}
+    if in_zip:
+        return images.names_in_zip(source, endings)
     files = (file for file in source.rglob("*") if file.suffix.lower() in endings)
     return [file.name for file in files if out.resolve() not in file.resolve().parents]
