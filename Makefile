@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test extras check format docs clean
+.PHONY: setup demo test coverage extras package check format docs clean
 
 setup: .venv/.ready
 
@@ -17,13 +17,22 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
+coverage: setup  # as long as `test`, and half again
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/coverage report | sed -n '1,22p;$$p'  # the twenty least covered files, and the total
+
 extras: setup  # ten minutes on two busy cores, so not a part of `test`
 	$(BIN)/python tests/extras.py
+
+package: setup  # minutes: the wheel and the sdist, each tried in an empty environment
+	$(BIN)/python tests/package.py
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
+	$(BIN)/vulture
+	$(BIN)/codespell
 	$(BIN)/pytest tests/test_layers.py
 
 format: setup
@@ -36,4 +45,4 @@ docs: setup
 	$(BIN)/zensical build --clean --strict
 
 clean:
-	rm -rf .venv .cache output log demo site
+	rm -rf .venv .cache .coverage output log demo site

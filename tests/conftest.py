@@ -11,6 +11,7 @@ import pytest
 from rdpose.config import loading
 from rdpose.config.schema import Settings
 from rdpose.data import synthetic
+from rdpose.utils.command_line import show_messages
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RDPOSE_SHARED", REPOSITORY.parent / "shared"))
@@ -26,6 +27,7 @@ loss: {reduction: map_sum}
 train: {epochs: 1, batch_size: 4, optimizer: adamw, validate_every: 0}
 test: {boxes: truth, batch_size: 8}
 """
+show_messages()  # as commands do: tests of what they call read it from standard error
 
 
 @pytest.fixture(scope="session")

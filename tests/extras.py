@@ -1,7 +1,8 @@
 """Each extra alone, in a fresh environment, where it does its job: `make extras`, or `python tests/extras.py detect`.
 
 The package comes from its wheel, as users get it. What every installation has (torch, OpenCV, ...) is installed once,
-into an environment that the others see; each of them adds one extra. Versions are those of constraints.txt.
+into an environment that the others see; each of them adds one extra. Versions are those of constraints.txt, where they
+exist for this Python.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BASE = "nothing"
+PINS = ["--constraint", str(REPOSITORY / "constraints.txt")] if sys.version_info[:2] == (3, 11) else []
 NETWORK = "rdpose.inference.estimator.shipped_weights()"
 PHOTOGRAPH = "importlib.resources.files('rdpose') / 'demo.jpg'"
 EXPORT = f"""
@@ -92,11 +94,11 @@ def works(extra: str, folder: Path, wheel: Path, base: Path) -> bool:
 def environment(place: Path, wheel: Path, extra: str, *, beside: Path | None = None) -> Path:
     """The Python of a new environment with the package and one extra; it sees the packages of `beside`'s, too."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
-    python = place / "bin/python"
+    python = place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if beside is not None:
         (packages(python) / "base.pth").write_text(f"{packages(beside)}\n")
     asked = str(wheel) if extra == BASE else f"rdpose[{extra}] @ {wheel.as_uri()}"
-    pip("--python", str(python), "install", "--no-compile", "--constraint", str(REPOSITORY / "constraints.txt"), asked)
+    pip("--python", str(python), "install", "--no-compile", *PINS, asked)
     return python
 
 

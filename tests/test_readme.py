@@ -204,10 +204,20 @@ def test_benchmarks_are_all_told() -> None:
     assert told == programs - {"benchmarks/reference.py"}  # which the others import
 
 
-def test_links_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def anchors(page: Path) -> set[str]:
+    """What GitHub and zensical call a page's headings: lower case, words joined by hyphens, no other signs."""
+    headings = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.M), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *REPOSITORY.glob("*.md")}), ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", prose):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}, which is no heading there"
 
 
 def entries(nav: list) -> Iterator[str]:
@@ -219,8 +229,3 @@ def entries(nav: list) -> Iterator[str]:
 def test_the_site_shows_every_page() -> None:
     project = tomllib.loads((REPOSITORY / "zensical.toml").read_text())["project"]
     assert sorted(entries(project["nav"])) == sorted(page.name for page in PAGES[1:])
-
-
-def test_what_is_not_released_has_no_date_of_release() -> None:
-    unreleased = "(unreleased)" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert ("date-released" in (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")) != unreleased

@@ -26,14 +26,10 @@ from rdpose.utils.command_line import (
     Sources,
     refuse_options,
     sentence,
+    show_messages,
 )
 
-app = typer.Typer(
-    name="rdpose",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(name="rdpose", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 FREE = {"ignore_unknown_options": True}
 INTERRUPTED = 130
@@ -283,6 +279,7 @@ def _request(command: str, config: Path, overrides: Sequence[str] | None):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (`sys.argv` by default); exits with its status."""
     malloc.keep_freed()
+    show_messages()
     try:
         app(args=list(arguments) if arguments is not None else None)
     except (ValueError, OSError, ImportError) as error:

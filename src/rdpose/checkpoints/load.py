@@ -11,7 +11,7 @@ mmpose and transformers (a folder). Loading is strict; what a file does not say 
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,8 @@ from rdpose.models.backbones import hub
 from rdpose.models.rdpose import Normalise, RDPose
 from rdpose.models.reference import OfficialRDPose
 from rdpose.skeletons import Skeleton
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def load_network(path: str | Path, asked: Asked = NOTHING) -> tuple[RDPose | Off
     if not weights.skeleton.joints:
         raise ValueError(f"{path} holds a backbone without a pose head; start a training from it by model.init={path}")
     for note in weights.notes:
-        print(f"{path}: {note}", file=sys.stderr)
+        log.warning(f"{path}: {note}")
     model, backbone = weights.settings.model, backbone_for(weights, asked, path)
     with _Undrawn():
         joints = weights.skeleton.num_joints

@@ -11,14 +11,16 @@ HRNet's README, mmpose's model pages and torchvision; figures are AP on val2017 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdpose.checkpoints import download
 from rdpose.config.loading import suggest
+
+log = logging.getLogger(__name__)
 
 HRNET_ZOO = "https://drive.google.com/drive/folders/1hOTihvbyIxsm5ygDpbUuJ7O_tzv4oXjC"
 MMPOSE = "https://download.openmmlab.com/mmpose"
@@ -196,7 +198,7 @@ def located(weights: str | Path, folder: Path = FOLDER) -> Path:
         raise FileNotFoundError(f"{known.name} is the name of public weights, which are not in {fetched} yet: {remedy}")
     kept = cache() / known.file
     if not kept.is_file():
-        print(f"fetching {known.name} from {known.address} into {kept.parent}", file=sys.stderr)
+        log.info(f"fetching {known.name} from {known.address} into {kept.parent}")
     return download.fetch(known.address, kept, sha256=known.sha256)
 
 

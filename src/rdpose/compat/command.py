@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 from collections.abc import Sequence
 
 from rdpose.compat.settings import split_overrides
+
+log = logging.getLogger(__name__)
 
 _FOLDERS = {
     "modelDir": ("OUTPUT_DIR", "results and weights go below this folder"),
@@ -30,7 +32,7 @@ def arguments(argv: Sequence[str]) -> list[str]:
     parser.add_argument("--prevModelDir", default="", metavar="DIR", help="accepted; --resume continues a run")
     options, rest = parser.parse_known_args(argv)
     if options.prevModelDir:
-        print("--prevModelDir has no meaning here: --resume continues a run in its own folder", file=sys.stderr)
+        log.warning("--prevModelDir has no meaning here: --resume continues a run in its own folder")
     try:
         ours, theirs = split_overrides(rest)
     except ValueError as error:

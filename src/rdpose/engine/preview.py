@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from rdpose.evaluation.results import people_of
 from rdpose.geometry import Convention
 from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
+
+log = logging.getLogger(__name__)
 
 STRIDE = 4
 TITLES = ("joints", "own box and neighbours", "targets", "centre")
@@ -35,7 +37,7 @@ def show(settings: Settings, out: Path, *, num: int = 8) -> Path:
     skeleton = sources.skeleton_of(settings.data, file)
     _check_order(settings, skeleton, file)
     dataset = make_dataset(settings, skeleton)
-    print(f"{dataset.people.summary()}\n{sides(skeleton)}", file=sys.stderr)
+    log.info(f"{dataset.people.summary()}\n{sides(skeleton)}")
     picks = np.random.default_rng(settings.seed).permutation(len(dataset))[:num]
     samples = [dataset[0, int(pick)] for pick in picks]
     batch = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from rdpose.evaluation import Scores
 from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import Skeleton
 from rdpose.utils import distributed
+
+log = logging.getLogger(__name__)
 
 
 class TestSet(NamedTuple):
@@ -41,6 +43,6 @@ def tell_left_out(people: People, settings: Settings) -> None:
     if settings.test.boxes != "truth" or not distributed.is_main():
         return
     if count := people.skipped.get(NO_BOX):
-        print(f"left out of the test: {count} {NO_BOX}; those with labels count as missed", file=sys.stderr)
+        log.warning(f"left out of the test: {count} {NO_BOX}; those with labels count as missed")
     if count := people.skipped.get(NO_PLACE):
-        print(f"taken as unlabelled: {count} {NO_PLACE}; mend the annotations", file=sys.stderr)
+        log.warning(f"taken as unlabelled: {count} {NO_PLACE}; mend the annotations")

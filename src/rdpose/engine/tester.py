@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,8 @@ from rdpose.skeletons import Skeleton
 from rdpose.utils import distributed
 from rdpose.utils.distributed import Process
 from rdpose.utils.progress import Bar
+
+log = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -125,7 +127,7 @@ def test_weights(settings: Settings, weights: Path | None, *, bgr: bool | None =
         settings = settings.model_copy(update={"model": trained.model})
         folder = results_folder(own_folder, path)
         if here.is_main and folder.name != "results":
-            print(f"{path} is not of the run {own_folder}, whose results stay: these go into {folder}", file=sys.stderr)
+            log.warning(f"{path} is not of the run {own_folder}, whose results stay: these go into {folder}")
         tested = test_set.read(skeleton, settings, file)
         return test(network, skeleton, settings, here, folder=folder, tell=True, tested=tested)
 
@@ -150,7 +152,7 @@ def tell_difference(path: Path, own: ModelSettings, asked: ModelSettings) -> Non
     pairs = {key: (value, getattr(asked, key)) for key, value in own if key != "init"}
     different = [f"{key} {value} (settings: {other})" for key, (value, other) in pairs.items() if value != other]
     if different:
-        print(f"{path} is tested as it was made: {', '.join(different)}", file=sys.stderr)
+        log.warning(f"{path} is tested as it was made: {', '.join(different)}")
 
 
 def open_for(path: Path, wanted: Skeleton, here: Process, asked: Asked = NOTHING) -> tuple[Network, Settings]:

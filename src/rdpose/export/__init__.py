@@ -6,8 +6,8 @@ print(report)                       # what was written, and how far its numbers 
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +21,8 @@ from rdpose.export import check, crops, graph
 from rdpose.export.check import Figures
 from rdpose.models.fuse import fused
 from rdpose.models.user_backbone import Factory
+
+log = logging.getLogger(__name__)
 
 __all__ = ["ExportReport", "Figures", "export"]
 
@@ -95,7 +97,7 @@ def export(
             from rdpose.export import quantisation  # which imports what `_require` has asked for
 
             if len(samples) < quantisation.FEW:
-                print(f"{calibrate}: ranges from {len(samples)} pictures; some dozens are better", file=sys.stderr)
+                log.warning(f"{calibrate}: ranges from {len(samples)} pictures; some dozens are better")
             quantisation.quantise(onnx_file, samples)
         graph.inscribe(onnx_file, settings, skeleton)
         made = onnx_file if format == "onnx" else graph.to_openvino(onnx_file)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+log = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -103,5 +105,5 @@ def parse_lines(content: bytes, path: Path | str) -> list[Any]:
                 raise ValueError(
                     f"{path}: line {number} is not JSON ({error}); take it out, or write it again"
                 ) from None
-            print(f"{path}: the last line is cut off, and left out", file=sys.stderr)
+            log.warning(f"{path}: the last line is cut off, and left out")
     return values

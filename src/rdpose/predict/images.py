@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +15,8 @@ from rdpose.predict.sources import Input
 from rdpose.predict.writers import PICTURES_RESULTS, ResultsFile, picture_place
 from rdpose.structures import Poses
 from rdpose.utils.progress import Bar
+
+log = logging.getLogger(__name__)
 
 MOST_HEATMAPS = 12
 """People of one picture whose heatmaps are drawn."""
@@ -91,6 +93,4 @@ def _check_names(pictures: Sequence[Input], job: Job) -> None:
             f"{boxes.name} has no boxes of {unknown[0]}{more}: {boxes.fault or _NAMES.format(boxes.first)}"
         )
     if unknown:
-        print(
-            f"{len(unknown)} of {len(pictures)} pictures have no boxes in the file: {unknown[0]}, ...", file=sys.stderr
-        )
+        log.warning(f"{len(unknown)} of {len(pictures)} pictures have no boxes in the file: {unknown[0]}, ...")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,8 @@ from rdpose.detection.boxes_file import PERSON
 from rdpose.drawing.colors import ALIASES, STYLES
 from rdpose.inference.estimator import PoseEstimator
 from rdpose.structures import Poses, draw
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Job:
     def leave_out(self, error: Exception) -> None:
         """Name and count something that cannot be read; the others go on."""
         self.num_unreadable += 1
-        print(f"left out: {error}", file=sys.stderr)
+        log.warning(f"left out: {error}")
 
     def rows(self, poses: Poses, name: str, image_id: int | str) -> list[dict[str, Any]]:
         """The results of the picture or frame called `name`; where its boxes are annotations, with their ids."""

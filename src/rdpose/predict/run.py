@@ -9,8 +9,8 @@ comes. A picture or video that cannot be read is named, left out and counted; th
 
 from __future__ import annotations
 
+import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +27,8 @@ from rdpose.predict import sources as inputs
 from rdpose.predict import unread, window, writers
 from rdpose.predict.box_checks import COUNTED_FROM, CheckedDetector
 from rdpose.predict.job import Job, Look, count
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Summary:
         for file in self.files:
             print(f"results: {file}")
         for line in self.lines:
-            print(line, file=sys.stderr)
+            log.info(line)
         return 130 if self.interrupted else int(self.num_unreadable > 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -19,6 +19,8 @@ from rdpose.predict.job import Job, count
 from rdpose.predict.sources import Input
 from rdpose.predict.writers import ResultsFile, places
 from rdpose.utils.progress import Bar
+
+log = logging.getLogger(__name__)
 
 
 def run(one: Input, job: Job) -> None:
@@ -51,7 +53,7 @@ def _follow(one: Input, video: Video, frames: Iterable[Frame], job: Job) -> None
         if job.look.show:
             stack.callback(window.close)
         if video.live:
-            print(f"{one.name}: Ctrl-C ends it", file=sys.stderr)
+            log.info(f"{one.name}: Ctrl-C ends it")
         # A camera's picture is answered before the next one is taken.
         estimator = replace(job.estimator, pictures_at_once=1) if video.live else job.estimator
         tracker = Tracker(estimator.skeleton)
@@ -94,9 +96,9 @@ def _say_if_unknown(one: Input, num_frames: int, job: Job) -> None:
         return
     rows = "rows name a frame by image_id, from 0, or the video by file_name, or both"
     reason = boxes.fault or f"its first are of {boxes.first}; {rows}"
-    print(f"{one.name}: {boxes.name} has no boxes of its frames: {reason}", file=sys.stderr)
+    log.warning(f"{one.name}: {boxes.name} has no boxes of its frames: {reason}")
 
 
 def _say_if_short(one: Input, video: Video, done: int, job: Job) -> None:
     if done < 0.98 * video.num_frames and not job.stop.is_set():
-        print(f"{one.name}: only {done} of {video.num_frames} frames could be read; is it cut off?", file=sys.stderr)
+        log.warning(f"{one.name}: only {done} of {video.num_frames} frames could be read; is it cut off?")

@@ -18,7 +18,6 @@ class Comparison:
     mean: float
     spread: float | None
     """Standard deviation over seeds; None for a single one."""
-    seeds: int
     difference: float | None = None
     """Mean over the common seeds of (own - the reference's of that seed); None without common seeds."""
     half_width: float | None = None
@@ -36,10 +35,10 @@ def compare(own: Mapping[int, float], reference: Mapping[int, float]) -> Compari
     spread = float(values.std(ddof=1)) if len(values) > 1 else None
     common = sorted(own.keys() & reference.keys())
     if not common:
-        return Comparison(float(values.mean()), spread, len(values))
+        return Comparison(float(values.mean()), spread)
     differences = np.array([own[seed] - reference[seed] for seed in common])
     half_width = None
     if len(common) > 1:
         error = differences.std(ddof=1) / np.sqrt(len(common))
         half_width = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(common) - 1) * error)
-    return Comparison(float(values.mean()), spread, len(values), float(differences.mean()), half_width)
+    return Comparison(float(values.mean()), spread, float(differences.mean()), half_width)

@@ -1,9 +1,11 @@
-"""The arguments that several commands take, and what a command line says of errors and of unknown options."""
+"""The arguments that several commands take, the messages that they show, and what is said of unknown options."""
 
 from __future__ import annotations
 
 import difflib
+import logging
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +29,23 @@ MinScore = Annotated[float, typer.Option(help="Skip boxes with a lower score.")]
 KeepDuplicates = Annotated[
     bool, typer.Option("--keep-duplicates", help="Keep poses of different boxes that are the same person.")
 ]
+
+
+class _Messages(logging.Handler):
+    """Bare messages on what is standard error at the time: a live line stands in its place, and tests do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+_MESSAGES = _Messages()
+
+
+def show_messages() -> None:
+    """Show what the package logs. In other programs Python shows the warnings, unless they set up logging."""
+    logger = logging.getLogger("rdpose")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_MESSAGES)  # once, however often it is asked
 
 
 def sentence(error: Exception) -> str:
