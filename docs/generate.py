@@ -1,15 +1,17 @@
-"""The pages that the code writes: settings.md, and the reference that ends python.md.
+"""The pages that the code writes: settings.md, model-zoo.md, and the reference that ends python.md.
 
     python docs/generate.py
 
 Settings come from the fields of `rdpose.config.schema.Settings` and the text below each; the reference from signatures
-and docstrings. A test holds the committed pages to what this gives.
+and docstrings; the zoo from what is known of public weights and from benchmarks/backbones.py. A test holds the committed
+pages to what this gives.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import rdpose
+from rdpose.checkpoints import zoo
 from rdpose.config.schema import Settings
 from rdpose.inference.tracking import Tracker
 from rdpose.structures import read_results
@@ -40,6 +43,39 @@ WORDS = {
     "null": "`null`",
 }
 """What JSON schema calls a type, in words."""
+ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+ZOO_HEAD = """# Model zoo
+
+<!-- Written by docs/generate.py from src/rdpose/checkpoints/zoo.py and docs/logs/backbones.json. -->
+
+A name stands for its weights. They are fetched at the first use, and checked by their hash:
+
+```python
+import rdpose
+
+estimator = rdpose.load("hrnet_w32_coco_256x192")
+```
+
+    rdpose predict street.jpg --weights hrnet_w32_coco_256x192
+    rdpose weights hrnet_w32_coco_256x192       # fetch it alone, into models/pytorch
+
+The network inside the package needs no name: see the [model card](model-card.md).
+
+## Weights
+Figures are those that the publishers give, with the flip test: AP on COCO val2017 with boxes of an AP of 56.4, AP on
+CrowdPose, PCKh@0.5 on MPII. Licences are those of the projects. Weights marked *by hand* lie in a folder that a browser
+opens. The numbers in a name are height and width of the crop.
+"""
+WEIGHTS_HEAD = "| name | published figure | size | address | licence |\n|---|---|---|---|---|"
+BACKBONES_HEAD = """
+## Backbones
+`model.backbone` takes these names. Parameters and multiply-adds are those of the plain network with 17 joints, for one
+crop of {width}x{height}. *FDM adds* is the work of the paper's module, in parts of the network's: little where maps have few
+channels, as HRNet's, and more where they have many. People per second were measured here (`benchmarks/backbones.py`,
+{threads} threads, batches of {batch}, 32-bit numbers, no flip test); `-` was not measured.
+
+| name | parameters | multiply-adds | FDM adds | people/s, torch | people/s, fastest export |
+|---|---|---|---|---|---|"""
 SETTINGS_HEAD = """# Settings
 
 <!-- Written by docs/generate.py from src/rdpose/config/schema.py. -->
@@ -185,7 +221,32 @@ def flat(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def zoo_page() -> str:
+    """docs/model-zoo.md."""
+    measured = json.loads((DOCS / "logs/backbones.json").read_text(encoding="utf-8"))
+    width, height = measured["size"]
+    parts = [ZOO_HEAD, WEIGHTS_HEAD, *map(weights_row, zoo.PUBLIC.values())]
+    head = BACKBONES_HEAD.format(width=width, height=height, batch=measured["batch"], threads=measured["threads"])
+    return "\n".join([*parts, head, *(backbone_row(*one) for one in measured["backbones"].items())]) + "\n"
+
+
+def weights_row(known: zoo.PublicWeights) -> str:
+    place = f"[by hand]({known.address})" if known.by_hand else f"[file]({known.address})"
+    figure = known.figure or "to train from"
+    return f"| `{known.name}` | {figure} | {known.megabytes} MB | {place} | {known.licence} |"
+
+
+def backbone_row(name: str, row: dict[str, Any]) -> str:
+    rates = dict(row.get("people_per_second", {}))
+    own = f"{rates.pop('torch'):.1f}" if rates else "-"
+    engine = max(rates, key=rates.__getitem__) if rates else ""
+    fastest = f"{rates[engine]:.1f} ({ENGINES[engine]})" if engine else "-"
+    work = f"{row['parameters'] / 1e6:.1f} M | {row['multiply_adds'] / 1e9:.2f} G | {row['fdm_multiply_adds']:.2%}"
+    return f"| `{name}` | {work} | {own} | {fastest} |"
+
+
 def main() -> None:
+    (DOCS / "model-zoo.md").write_text(zoo_page(), encoding="utf-8")
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     python = DOCS / "python.md"
     python.write_text(python_page(python.read_text(encoding="utf-8")), encoding="utf-8")

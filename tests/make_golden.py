@@ -150,8 +150,8 @@ WRITERS: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", choices=[*WRITERS, "pictures"], default=list(WRITERS))
-    for name in parser.parse_args().what:
+    parser.add_argument("what", nargs="*", choices=[*WRITERS, "pictures", []], default=[])
+    for name in parser.parse_args().what or WRITERS:
         {**WRITERS, "pictures": write_pictures}[name]()
         print(f"written: {name}")
 

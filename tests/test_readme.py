@@ -25,6 +25,7 @@ import torch
 
 import rdpose
 from rdpose import cli, drawing
+from rdpose.checkpoints import zoo
 from rdpose.config import loading
 from rdpose.engine import tester
 from rdpose.io import images
@@ -36,11 +37,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 PROGRAMS = ("rdpose", "python", "torchrun", "make", "pip", "source")
 ELSEWHERE = {
+    "rdpose train experiments/coco/hrnet/w32_256x192_adam_lr1e-3.yaml model.backbone=hf:facebook/dinov2-small "
+    "'train.freeze=[backbone.encoder]'": "models/backbones/test_hub.py::test_a_training_by_name_loads_without_the_hub",
     "rdpose demo": "test_cli.py::test_the_demo_goes_the_whole_way",
     "rdpose weights hrnet_w32_coco_256x192": "checkpoints/test_zoo.py::test_weights_are_fetched_by_name",
 }
 SHORT = {
     "benchmarks/heatmaps.py": "--seconds 0.01",
+    "benchmarks/backbones.py": "--help",  # exporting takes a while
     "benchmarks/annotations.py": "--people 300",
     "benchmarks/evaluation.py": "--pictures 20",
     "benchmarks/oks_nms.py": "--pictures 20",
@@ -105,7 +109,10 @@ def files(tiny_config: Path, tiny_crowd: Path, tiny_weights: Path, tmp_path_fact
     shutil.copy(run / "results/keypoints_val2017_results.json", root / "RESULTS.json")
     for path in (root / "weights.safetensors", run / "model_best.safetensors"):
         shutil.copy(tiny_weights, path)
-    torch.save(builders.build("resnet18", "plain", num_joints=17).state_dict(), root / "pose_resnet_50_256x192.pth")
+    fetched = zoo.PUBLIC["hrnet_w32_coco_256x192"]
+    for place in ("pose_resnet_50_256x192.pth", zoo.FOLDER / fetched.folder / fetched.file):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        torch.save(builders.build("resnet18", "plain", num_joints=17).state_dict(), root / place)
     frames = [np.random.default_rng(i).integers(0, 255, (*SIZE_WH[::-1], 3), np.uint8) for i in range(3)]
     if find_spec("onnx"):
         write(root / "theirs.onnx")
@@ -190,6 +197,7 @@ def test_generated_pages_are_what_the_code_says() -> None:
     generate = SimpleNamespace(**runpy.run_path(str(docs / "generate.py")))
     again = "a docstring changed: run `python docs/generate.py`"
     assert (docs / "settings.md").read_text() == generate.settings_page(), again
+    assert (docs / "model-zoo.md").read_text() == generate.zoo_page(), again
     page = (docs / "python.md").read_text()
     assert page == generate.python_page(page), again
     told = set(re.findall(r"^\| `([\w.]+)`", generate.settings_page(), re.MULTILINE))

@@ -19,19 +19,23 @@ import torch
 from recipes.bundled import teachers
 from recipes.bundled.teachers import Look
 
-from rdpose import evaluation, geometry, heatmaps, robustness
+from rdpose import detection, evaluation, geometry, heatmaps, robustness
 from rdpose.config.schema import Settings
 from rdpose.data import annotations, detections
 from rdpose.data.people import People
 from rdpose.engine import tester
 from rdpose.engine.tester import Found
 from rdpose.evaluation import coco, pck
+from rdpose.io import files
+from rdpose.io import images as pictures
 from rdpose.io.parsed import ParsedFile
 from rdpose.skeletons import COCO_17
 from rdpose.utils import malloc
 
 CROWDED = 0.1
 """crowdIndex above which a picture counts as crowded."""
+FOUND_FROM = 0.1
+"""Score of the bundled detector's boxes, of which AP wants many."""
 DETECTED = "coco/person_detection_results/COCO_val2017_detections_nanodet_person.json"
 
 Finder = Callable[[People], Found]
@@ -70,10 +74,13 @@ def selection_figures(finder: Finder, sets: Path, data: Path) -> list[str]:
 
 
 def val_figures(finder: Finder, sets: Path, data: Path) -> list[str]:
-    """The model card's: COCO's val half with labelled boxes and NanoDet's, Leeds Sports' val."""
+    """The model card's: COCO's val half with labelled boxes, the bundled detector's, NanoDet's; Leeds Sports' val."""
     file, images = data / "coco/annotations/person_keypoints_val2017.json", data / "coco/images/val2017"
+    found = sets / "bundled_detector.json"
+    files.write_json(found, boxes_found(file, images))
     return [
         of_coco(finder, "COCO val", file, images, crowded=True),
+        of_coco(finder, "COCO val, the bundled detector's boxes", file, images, boxes=found, min_score=FOUND_FROM),
         of_coco(finder, "COCO val, NanoDet's boxes", file, images, boxes=data / DETECTED),
         of_sports(finder, "Leeds Sports val", data / "lspet/annotations/lspet_val.json", data),
     ]
@@ -93,19 +100,36 @@ def of_crowd(finder: Finder, folder: Path, level: str, name: str) -> str:
 
 
 def of_coco(
-    finder: Finder, name: str, file: Path, images: Path, *, crowded: bool = False, boxes: Path | None = None
+    finder: Finder,
+    name: str,
+    file: Path,
+    images: Path,
+    *,
+    crowded: bool = False,
+    boxes: Path | None = None,
+    min_score: float = 0.2,
 ) -> str:
     """AP, and with labelled boxes the share of people with a neighbour whose pose is more like the neighbour's."""
     truth = ParsedFile(file)
     people = annotations.read(truth, images, skeleton=COCO_17)
     if boxes is not None:
-        people = detections.read(boxes, people, min_score=0.2)
+        people = detections.read(boxes, people, min_score=min_score)
     settings = Settings.model_validate({"test": {"boxes": "truth" if boxes is None else "detected"}})
     results = tester.to_results(people, finder(people), settings)
     line = f"{name}: AP {evaluation.evaluate(results, truth, name=name).figures['AP']:.3f}"
     if crowded:
         line += f", crowded {crowded_ap(results, truth, images):.3f}"
     return line if boxes else f"{line}, misassigned {evaluation.misassignment(results, truth).rate:.3f}"
+
+
+def boxes_found(file: Path, folder: Path) -> list[dict]:
+    """What the bundled detector finds, as COCO detections."""
+    detector, rows = detection.load(min_score=FOUND_FROM, threads=1), []
+    for image in ParsedFile(file).images:
+        found = detector(pictures.read(str(folder / image["file_name"])))
+        for box, score in zip(geometry.xyxy_to_xywh(found.boxes_xyxy).tolist(), found.scores.tolist(), strict=True):
+            rows.append({"image_id": image["id"], "category_id": 1, "bbox": box, "score": score})
+    return rows
 
 
 def of_sports(finder: Finder, name: str, file: Path, data: Path) -> str:

@@ -29,6 +29,8 @@ COCO = f"{MMPOSE}/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_"
 VITPOSE = f"{COCO}ViTPose-"
 TORCHVISION = "https://download.pytorch.org/models"
 
+LICENCES = {HRNET_ZOO: "MIT", MMPOSE: "Apache-2.0", TORCHVISION: "BSD-3-Clause"}
+
 MEGABYTES = {"hrnet_w32": 114, "hrnet_w48": 254, "resnet50": 136, "resnet101": 212, "resnet152": 275}
 MEGABYTES |= {"lite_hrnet_18": 5, "lite_hrnet_30": 7}
 MEGABYTES |= {"vit_small": 97, "vit_base": 360, "vit_large": 1234, "vit_huge": 2549}
@@ -71,6 +73,11 @@ class PublicWeights:
     def folder(self) -> str:
         """Where the family's settings look for it, below models/pytorch."""
         return "imagenet" if self.trained_on == "imagenet" else f"pose_{self.trained_on}"
+
+    @property
+    def licence(self) -> str:
+        """Of the project that publishes them."""
+        return next(licence for start, licence in LICENCES.items() if self.address.startswith(start))
 
     @property
     def megabytes(self) -> int:

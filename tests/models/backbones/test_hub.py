@@ -85,7 +85,7 @@ def test_every_variant_stands_on_it(variant: str, folder) -> None:
     assert network(torch.zeros(1, 3, 64, 32, dtype=torch.uint8)).shape == (1, 5, 16, 8)
 
 
-def test_a_training_by_name_leaves_weights_that_load_without_the_hub(folder, tiny_settings, tmp_path) -> None:
+def test_a_training_by_name_loads_without_the_hub(folder, tiny_settings, tmp_path) -> None:
     encoder = folder("dinov2")
     settings: Settings = tiny_settings(
         f"model.backbone=hf:{encoder}", "train.freeze=[backbone.encoder]", "train.ema=.9"
