@@ -3,8 +3,8 @@
     python docs/generate.py
 
 Settings come from the fields of `rdpose.config.schema.Settings` and the text below each; the reference from signatures
-and docstrings; the zoo from what is known of public weights and from benchmarks/backbones.py. A test holds the committed
-pages to what this gives.
+and docstrings; the zoo from what is known of public weights, and from benchmarks/backbones.py. A test holds the
+committed pages to what this gives.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ WEIGHTS_HEAD = "| name | published figure | size | address | licence |\n|---|---
 BACKBONES_HEAD = """
 ## Backbones
 `model.backbone` takes these names. Parameters and multiply-adds are those of the plain network with 17 joints, for one
-crop of {width}x{height}. *FDM adds* is the work of the paper's module, in parts of the network's: little where maps have few
-channels, as HRNet's, and more where they have many. People per second were measured here (`benchmarks/backbones.py`,
-{threads} threads, batches of {batch}, 32-bit numbers, no flip test); `-` was not measured.
+crop of {width}x{height}. *FDM adds* is the work of the paper's module, in parts of the network's: little where maps
+have few channels, as HRNet's, and more where they have many. People per second were measured here
+(`benchmarks/backbones.py`, {threads} threads, batches of {batch}, 32-bit numbers, no flip test); `-` was not measured.
 
 | name | parameters | multiply-adds | FDM adds | people/s, torch | people/s, fastest export |
 |---|---|---|---|---|---|"""
