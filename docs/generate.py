@@ -54,6 +54,7 @@ A name stands for its weights. They are fetched at the first use, and checked by
 import rdpose
 
 estimator = rdpose.load("hrnet_w32_coco_256x192")
+poses = estimator("photo.jpg")
 ```
 
     rdpose predict street.jpg --weights hrnet_w32_coco_256x192
