@@ -14,10 +14,10 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/rdpose demo
 
-test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/backends tests/checkpoints tests/compat tests/config tests/data tests/detection tests/drawing
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/engine tests/evaluation tests/export tests/inference tests/io tests/models
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/predict tests/recipes tests/report tests/robustness tests/utils tests/visualization tests/test_*.py
+test: setup  # in three runs: late in one long run a process ended by a segmentation fault, not understood yet
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/[a-d]*/
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/[e-m]*/
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/[n-z]*/ tests/test_*.py
 
 coverage: setup  # as long as `test`, and half again
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=

@@ -1,6 +1,6 @@
 """Every backbone under the same test: parameters, multiply-adds, the method's share of them, people per second.
 
-    python benchmarks/backbones.py --out docs/logs/backbones.json     # all of them, an hour on two cores
+    python benchmarks/backbones.py --out docs/logs/backbones.json     # all of them, minutes on two cores
     python benchmarks/backbones.py hrnet_small resnet18
 
 Work is counted on torch's meta device, for one crop and 17 joints. Speed is that of the plain network with weights of

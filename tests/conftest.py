@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,19 +28,6 @@ train: {epochs: 1, batch_size: 4, optimizer: adamw, validate_every: 0}
 test: {boxes: truth, batch_size: 8}
 """
 show_messages()  # as commands do: tests of what they call read it from standard error
-
-
-@pytest.fixture(autouse=True)
-def no_handler_of_dead_children() -> Iterator[None]:
-    """Torch's handler for the end of a loader's workers goes with the test that set it.
-
-    It stays for good otherwise, and a child that ended in a later test took the test process with it (SIGSEGV in poll).
-    """
-    yield
-    handling = sys.modules.get("torch.utils.data._utils.signal_handling")
-    if handling is not None and getattr(handling, "_SIGCHLD_handler_set", False):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        handling._SIGCHLD_handler_set = False
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 
 from rdpose.io import hub
 from rdpose.io.files import in_a_line
-from rdpose.models.backbones.blocks import check_image, init_weights
+from rdpose.models.backbones.blocks import check_image, deconvolutions, init_weights
 
 PREFIX = "hf:"
 WIDTH = 256
@@ -60,7 +60,7 @@ class HubBackbone(nn.Module):
         self.patch_px = next(iter(levels))
         self.laterals = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in levels.values())
         steps = round(math.log2(max(self.levels) / self.stride))
-        self.ups = nn.ModuleList(_doubling() for _ in range(steps))
+        self.ups = nn.ModuleList(nn.Sequential(*deconvolutions(WIDTH, WIDTH)) for _ in range(steps))
         init_weights(self.laterals)
         init_weights(self.ups)
 
@@ -187,12 +187,6 @@ def _known(transformers: Any) -> list[str]:
     """Kinds of encoders whose code is transformers' own; timm's would bring torchvision."""
     module = importlib.import_module("transformers.models.auto.modeling_auto")
     return [*TOKENS, *(kind for kind in module.MODEL_FOR_BACKBONE_MAPPING_NAMES if kind != "timm_backbone")]
-
-
-def _doubling() -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True)
-    )
 
 
 def _transformers() -> Any:
